@@ -1,0 +1,43 @@
+# `make demo` and `make test` need Python 3.11 or newer and nothing else: they set up .venv themselves.
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := OMP_NUM_THREADS=1 WANDB_MODE=offline $(BIN)/python -m pytest
+
+.PHONY: demo test test-slow lint types format extractor clean
+
+demo: .venv/ready  ## train DCGAN on real handwritten digits, score it, draw it: under five minutes on two cores
+	$(BIN)/ganzoo train experiments/digits/dcgan.yaml
+
+test: .venv/ready-dev  ## all tests but the slow ones
+	$(PYTEST) -n 2 --dist worksteal -m "not slow"
+
+test-slow: .venv/ready-dev  ## the slow ones
+	$(PYTEST) -n 2 --dist worksteal -m slow
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell ganzoo tests docs benchmarks README.md CHANGELOG.md
+
+types: .venv/ready-dev
+	$(BIN)/mypy
+
+format: .venv/ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+extractor: .venv/ready  ## train the embedded digits extractor again
+	$(BIN)/ganzoo extractor train data=digits --out ganzoo/evaluation/weights/digits.safetensors
+
+clean:
+	rm -rf .venv build dist *.egg-info
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet -e .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(BIN)/pip install --quiet -e ".[dev]"
+	touch $@

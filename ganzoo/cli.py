@@ -1,0 +1,274 @@
+"""The `ganzoo` command. Heavy imports happen inside the command that needs them: --help takes no torch."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ganzoo import __version__
+from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
+from ganzoo.errors import GanzooError, InputError
+
+
+class Commands(click.Group):
+    """Answers every foreseen error with one paragraph on stderr and its exit code; --debug shows tracebacks."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except GanzooError as error:
+            if context.params.get("debug"):
+                raise
+            click.echo(f"ganzoo: {error}", err=True)
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("ganzoo: stopped", err=True)
+            context.exit(130)
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> Any:
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError:
+            from ganzoo.errors import did_you_mean
+
+            raise InputError("command", did_you_mean(args[0], self.list_commands(context), "command")) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ganzoo")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Trains, compares and reproduces generative adversarial networks.
+
+    \b
+    ganzoo train experiments/digits/dcgan.yaml
+    ganzoo evaluate runs/digits-dcgan/20261122-101500-a1b2c3
+    ganzoo list variants
+    """
+
+
+def _yaml_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    files = sorted(str(path) for path in Path("experiments").glob("**/*.yaml"))
+    return [file for file in files if file.startswith(incomplete)]
+
+
+@main.command()
+@click.argument("experiment", required=False, shell_complete=_yaml_files)
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="Where to write; default: runs/NAME/RUN_ID.")
+@click.option(
+    "--resume", "resumed", type=click.Path(path_type=Path), metavar="RUN_DIR", help="Go on with a run exactly."
+)
+@click.option("--print-config", is_flag=True, help="Print the complete experiment and stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's record instead of its directory.")
+def train(
+    experiment: str | None,
+    overrides: tuple[str, ...],
+    run_dir: Path | None,
+    resumed: Path | None,
+    print_config: bool,
+    as_json: bool,
+) -> None:
+    """Trains an experiment; the last line on stdout is the run directory.
+
+    \b
+    ganzoo train experiments/digits/dcgan.yaml
+    ganzoo train experiments/digits/dcgan.yaml seed=1 budget.generator_updates=5000
+    ganzoo train --resume runs/digits-dcgan/20261122-101500-a1b2c3 budget.generator_updates=9000
+    """
+    if resumed is not None:
+        given = (experiment, *overrides) if experiment else overrides
+        if run_dir is not None:
+            raise InputError("--run-dir", "a resumed run stays in its directory; leave it out")
+        from ganzoo.records.run_directory import RunDirectory
+
+        RunDirectory.open(resumed).resumed_experiment(given)  # mistakes are told before torch is imported
+        from ganzoo.training.run import resume
+
+        run = resume(resumed, given)
+    else:
+        if experiment is None:
+            raise InputError("EXPERIMENT", "name an experiment's YAML file, or a run to go on with: --resume RUN_DIR")
+        from ganzoo.experiment import load_experiment
+
+        loaded = load_experiment(experiment, overrides)
+        if print_config:
+            return click.echo(loaded.to_yaml(), nl=False)
+        from ganzoo.training.run import train as run_training
+
+        run = run_training(loaded, run_dir=run_dir)
+    _tell_outcome(run.read_record() or {}, sorted(run.samples.glob("*.png")))
+    click.echo(json.dumps(run.read_record()) if as_json else run.path)
+
+
+def _tell_outcome(record: dict[str, Any], grids: list[Path]) -> None:
+    evaluation = record.get("evaluation")
+    if evaluation:
+        primary = evaluation["protocol"]["primary"]
+        first, last = evaluation["first"][primary], evaluation["last"]["scores"][primary]
+        click.echo(
+            f"{primary} by {evaluation['protocol']['name']}: {first:.4g} at the start, {last:.4g} at the end, "
+            f"{evaluation['floor'][primary]:.4g} for held-out real samples (the floor)",
+            err=True,
+        )
+    if grids:
+        click.echo(f"samples: {grids[-1]}", err=True)
+
+
+@main.command()
+@click.argument("source")
+@click.option(
+    "--protocol", "protocols", multiple=True, help="How to score; default: as the run was scored. Repeatable."
+)
+@click.option("--against", help="The reference: a data set's name, a folder or a zip.")
+@click.option("--extractor", type=click.Path(), help="A file written by `ganzoo extractor train`.")
+@click.option("--best", is_flag=True, help="Of a run, the checkpoint with the best score.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def evaluate(
+    source: str, protocols: tuple[str, ...], against: str | None, extractor: str | None, best: bool, as_json: bool
+) -> None:
+    """Scores a run, a folder of images, a StyleGAN data set zip, or an .npz of samples.
+
+    \b
+    ganzoo evaluate runs/digits-dcgan/20261122-101500-a1b2c3
+    ganzoo evaluate samples.npz --protocol digits-v1 --json
+    """
+    from ganzoo.evaluation.protocol import load_protocol
+
+    for protocol in protocols:
+        try:
+            load_protocol(protocol)
+        except LookupError as error:
+            raise InputError("--protocol", str(error.args[0])) from None
+    if not Path(source).exists():
+        raise InputError(source, "there is no such run directory, folder, zip or .npz")
+    from ganzoo.evaluation.evaluate import evaluate as score
+
+    answers = [
+        score(source, protocol=protocol, against=against, extractor=extractor, best=best)
+        for protocol in protocols or (None,)
+    ]
+    if as_json:
+        return click.echo(json.dumps(answers if len(answers) > 1 else answers[0]))
+    for answer in answers:
+        reference = f"{answer['protocol']['name']} against {answer['reference']['name']}"
+        _table(f"{answer['source']}: {reference}", ("score", "value", "floor"), _score_rows(answer))
+
+
+def _score_rows(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
+    floor = answer["floor"]
+    return [(name, f"{value:.5g}", f"{floor[name]:.5g}") for name, value in answer["scores"].items()]
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("-n", "--number", type=click.IntRange(1, 10_000_000), default=64, show_default=True, help="How many.")
+@click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--truncation", type=click.FloatRange(0, min_open=True), help="Latents beyond this are drawn again.")
+@click.option("--best", is_flag=True, help="The checkpoint with the best score instead of the last.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="A .png grid, an .npz, a .zip or a folder.")
+def sample(run_dir: Path, number: int, seed: int, truncation: float | None, best: bool, out: Path) -> None:
+    """Writes samples of a run's averaged generator.
+
+    \b
+    ganzoo sample runs/digits-dcgan/20261122-101500-a1b2c3 -n 64 --out grid.png
+    ganzoo sample runs/digits-dcgan/20261122-101500-a1b2c3 -n 10000 --seed 1 --out samples.npz
+    """
+    from ganzoo.records.run_directory import RunDirectory
+
+    RunDirectory.open(run_dir)
+    from ganzoo.sampling import sample_to_file
+
+    sample_to_file(run_dir, out, number=number, seed=seed, truncation=truncation, best=best)
+    click.echo(out)
+
+
+@main.group()
+def extractor() -> None:
+    """Feature extractors and classifiers for your own data."""
+
+
+@extractor.command("train")
+@click.argument("settings", nargs=-1, metavar="data=NAME [KEY=VALUE]...")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes over the data; default: enough for small data.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
+def extractor_train(settings: tuple[str, ...], out: Path, epochs: int | None, seed: int) -> None:
+    """Trains a small classifier on labelled images; protocols use it as their feature extractor.
+
+    \b
+    ganzoo extractor train data=digits --out digits.safetensors
+    ganzoo extractor train data=zip path=cifar10.zip resolution=32 --out cifar10.safetensors
+    """
+    from ganzoo.experiment import data_from_settings
+
+    data = data_from_settings(settings)
+    from ganzoo.evaluation.extractor_training import train_extractor
+
+    report = train_extractor(data, out, epochs=epochs, seed=seed)
+    click.echo(json.dumps(report, default=str))
+
+
+KINDS = ("variants", "datasets", "networks", "metrics", "protocols")
+
+
+@main.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print names and summaries as JSON.")
+def list_(kind: str | None, as_json: bool) -> None:
+    """Lists what there is, one line each with its paper.
+
+    \b
+    ganzoo list
+    ganzoo list variants
+    """
+    found = {each: _summaries(each) for each in ([kind] if kind else KINDS)}
+    if as_json:
+        return click.echo(json.dumps(found))
+    for each, summaries in found.items():
+        _table(each, ("name", "what it is"), list(summaries.items()))
+
+
+def _summaries(kind: str) -> dict[str, str]:
+    from ganzoo.evaluation.protocol import SCORES, protocol_names, protocol_summary
+
+    if kind == "metrics":
+        return {name: score.summary for name, score in SCORES.items()}
+    if kind == "protocols":
+        return {name: protocol_summary(name) for name in protocol_names()}
+    choices = {"variants": [VARIANTS], "datasets": [DATASETS], "networks": [GENERATORS, DISCRIMINATORS]}[kind]
+    return {name: choice.summary(name) for choice in choices for name in choice.names()}
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+def doctor(as_json: bool) -> None:
+    """Tells what this machine can do, and what to do about what is missing.
+
+    \b
+    ganzoo doctor
+    """
+    from ganzoo.doctor import findings
+
+    found = findings()
+    if as_json:
+        return click.echo(json.dumps([finding.__dict__ for finding in found]))
+    _table("this machine", ("", "what", "found", "what to do"), [finding.row() for finding in found])
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table for a terminal; plain lines with tabs where the output is none, so that cut and awk can read it."""
+    if not sys.stdout.isatty():
+        click.echo(f"# {title}")
+        for row in rows:
+            click.echo("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, title=title, title_justify="left", box=None)
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)

@@ -1,0 +1,163 @@
+"""The endless loader: which images are in a batch depends on the seed and on how many images came before, only.
+
+So a resumed run needs one number, the position, to go on with exactly the images that an uninterrupted one would
+have seen, whatever the number of loader processes.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ganzoo.components import implementation
+from ganzoo.data.base import DataConfig
+from ganzoo.data.samples import Samples, to_network_range
+from ganzoo.shapes import Images, Labels
+
+
+class Draw(NamedTuple):
+    """Which samples make a batch, and which of them are mirrored."""
+
+    indices: Tensor  # (n,) int64
+    flips: Tensor  # (n,) bool
+    position: int  # real images before this batch, over all ranks and the whole run
+
+
+class EndlessBatches(Sampler[Draw]):
+    """Batch after batch without end, each pass over the data in a new random order.
+
+    Sample p of the stream is sample p mod N of permutation p div N, a function of (seed, p div N); a batch that
+    reaches the end of a permutation goes on in the next.
+
+    Args:
+        size: N, samples in the data set.
+        batch_size: samples in a batch, over all ranks.
+        start: position of the first batch, in samples.
+        rank, world_size: this process draws every batch's rank-th part.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        batch_size: int,
+        *,
+        seed: int,
+        start: int = 0,
+        flip: bool = False,
+        rank: int = 0,
+        world_size: int = 1,
+    ):
+        self.size, self.batch_size, self.seed, self.start, self.flip = size, batch_size, seed, start, flip
+        share = batch_size // world_size
+        self.part = slice(rank * share, (rank + 1) * share)
+
+    def __iter__(self) -> Iterator[Draw]:
+        position = self.start
+        epoch, order, flips = -1, torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.bool)
+        while True:
+            indices, mirrored, wanted = [], [], range(position, position + self.batch_size)
+            while wanted:
+                if wanted.start // self.size != epoch:
+                    epoch = wanted.start // self.size
+                    order, flips = self._pass(epoch)
+                offset = wanted.start % self.size
+                taken = min(len(wanted), self.size - offset)
+                indices.append(order[offset : offset + taken])
+                mirrored.append(flips[offset : offset + taken])
+                wanted = wanted[taken:]
+            yield Draw(torch.cat(indices)[self.part], torch.cat(mirrored)[self.part], position)
+            position += self.batch_size
+
+    def _pass(self, epoch: int) -> tuple[Tensor, Tensor]:
+        """The order of one pass over the data, and who is mirrored in it."""
+        generator = torch.Generator().manual_seed(mixed_seed(self.seed, epoch))
+        order = torch.randperm(self.size, generator=generator)
+        flips = (
+            torch.rand(self.size, generator=generator) < 0.5 if self.flip else torch.zeros(self.size, dtype=torch.bool)
+        )
+        return order, flips
+
+
+def mixed_seed(*parts: int) -> int:
+    """One 63-bit seed out of several numbers: close numbers give unrelated seeds (splitmix64, Steele et al. 2014)."""
+    state = 0
+    for part in parts:
+        state = (state + part + 0x9E3779B97F4A7C15) % 2**64
+        state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) % 2**64
+        state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) % 2**64
+        state ^= state >> 31
+    return state >> 1
+
+
+class InMemory(Dataset):
+    """Gathers a whole batch at once; a draw in, tensors out."""
+
+    def __init__(self, samples: Samples):
+        self.samples = samples
+
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Labels, Tensor, int]:  # type: ignore[override]
+        return self.samples.values[draw.indices], self.samples.labels[draw.indices], draw.flips, draw.position
+
+
+class GANData(LightningDataModule):
+    """A data set's train split for the trainer: endless, exactly resumable, normalised and mirrored on the device.
+
+    Batches reach the module as (real in [-1, 1], labels). The checkpoint holds the position of the next batch.
+    """
+
+    def __init__(self, config: DataConfig, *, seed: int):
+        super().__init__()
+        self.config, self.seed, self.position = config, seed, 0
+        self.samples: Samples | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        if self.samples is None:
+            module, config = implementation(self.config)
+            self.samples = module.load(config, "train")
+
+    def train_dataloader(self) -> DataLoader:
+        assert self.samples is not None and self.trainer is not None  # the trainer calls setup() first
+        batches = EndlessBatches(
+            len(self.samples),
+            self.config.batch_size,
+            seed=self.seed,
+            start=self.position,
+            flip=getattr(self.config, "flip", False),
+            rank=self.trainer.global_rank,
+            world_size=self.trainer.world_size,
+        )
+        return DataLoader(
+            InMemory(self.samples),
+            sampler=batches,
+            batch_size=None,  # a draw is a whole batch
+            num_workers=self.config.num_workers,
+            persistent_workers=self.config.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            worker_init_fn=_ignore_signals,
+            generator=torch.Generator().manual_seed(0),  # else every iterator would draw from the global generator
+        )
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Images, Labels]:
+        values, labels, flips, position = batch
+        self.position = int(position) + self.config.batch_size
+        images = to_network_range(values)
+        if getattr(self.config, "flip", False):
+            images = torch.where(flips.view(-1, 1, 1, 1), images.flip(-1), images)
+        return images, labels
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"position": self.position}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.position = state_dict["position"]
+
+
+def _ignore_signals(worker: int) -> None:
+    """Ctrl-C and SLURM signal every process of a group: a worker that dies of it would lose the checkpoint."""
+    import signal
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)

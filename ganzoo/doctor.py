@@ -1,0 +1,77 @@
+"""What this machine can do: devices, precision, W&B, SLURM, data."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ganzoo.components import DATASETS
+from ganzoo.config import InvalidSettings
+from ganzoo.records.environment import hardware, versions
+from ganzoo.records.tracking import wandb_mode
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it is there, what was found, and what to do if it is missing."""
+
+    what: str
+    good: bool
+    found: str
+    advice: str = ""
+
+    def row(self) -> tuple[str, str, str, str]:
+        return ("ok" if self.good else "--", self.what, self.found, self.advice)
+
+
+def findings() -> list[Finding]:
+    return [_versions(), *_devices(), _wandb(), _slurm(), *_data()]
+
+
+def _versions() -> Finding:
+    found = versions()
+    return Finding(
+        "versions", sys.version_info >= (3, 11), ", ".join(f"{name} {number}" for name, number in found.items())
+    )
+
+
+def _devices() -> Iterator[Finding]:
+    import torch
+
+    machine = hardware()
+    yield Finding(
+        "processor", True, f"{machine['processor']}, {machine['cpu_count']} cores, {machine['threads']} threads"
+    )
+    if not machine["gpus"]:
+        built = f"torch {torch.__version__} sees none"
+        yield Finding("GPU", False, built, "trains on the CPU; for a GPU: a driver, and a CUDA build of torch")
+    for name in machine["gpus"]:
+        bf16 = "bf16-mixed" if torch.cuda.is_bf16_supported() else "16-mixed"
+        yield Finding("GPU", True, f"{name}; mixed precision: trainer.precision={bf16}")
+
+
+def _wandb() -> Finding:
+    mode = wandb_mode("auto")
+    advice = {
+        "offline": "runs are kept offline; wandb login sends them",
+        "disabled": "pip install wandb, if you want it",
+    }
+    return Finding("W&B", mode == "online", f"tracking.wandb: auto means {mode} here", advice.get(mode, ""))
+
+
+def _slurm() -> Finding:
+    sbatch = shutil.which("sbatch")
+    return Finding(
+        "SLURM", sbatch is not None, sbatch or "no sbatch on the path", "" if sbatch else "needed on clusters only"
+    )
+
+
+def _data() -> Iterator[Finding]:
+    root = os.environ.get("GANZOO_DATA", "data")
+    for name in DATASETS.names():
+        try:
+            missing = DATASETS.find(name)().missing()  # type: ignore[attr-defined]
+        except (TypeError, InvalidSettings):
+            continue  # a data set that must be told where it is
+        yield Finding(f"data {name}", missing is None, "found" if missing is None else f"not in {root}", missing or "")

@@ -1,0 +1,1 @@
+"""Feature extractors, metrics and the named protocols that make a score mean something."""

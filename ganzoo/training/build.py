@@ -1,0 +1,74 @@
+"""From an experiment to its modules: networks, variant, data."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganzoo.components import implementation
+from ganzoo.data.loading import GANData
+from ganzoo.errors import InputError
+from ganzoo.experiment import Experiment
+from ganzoo.records.run_directory import RunDirectory
+from ganzoo.training.gan import GAN
+
+
+def seed_everything(seed: int) -> None:
+    """Sets every random stream that networks and training draw from."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+
+
+def build_gan(experiment: Experiment) -> GAN:
+    """The experiment's variant around its networks, freshly initialised from the current random state."""
+    module, config = implementation(experiment.variant)
+    variants = [cls for cls in vars(module).values() if isinstance(cls, type) and issubclass(cls, GAN)]
+    own = [cls for cls in variants if cls.__module__ == module.__name__]
+    if len(own) != 1:
+        raise InputError(module.__name__, f"a variant's file must define one GAN, and this one defines {len(own)}")
+    generator = build_generator(experiment)
+    networks, discriminator_config = implementation(experiment.discriminator)
+    discriminator = networks.Discriminator(discriminator_config, shape=experiment.data.shape)
+    return own[0](
+        generator,
+        discriminator,
+        config,
+        optimizers=experiment.optimizer,
+        ema_halflife_images=experiment.ema.halflife_images,
+    )
+
+
+def build_generator(experiment: Experiment) -> nn.Module:
+    networks, config = implementation(experiment.generator)
+    return networks.Generator(config, shape=experiment.data.shape, latent_dim=experiment.variant.latent_dim)
+
+
+def build_data(experiment: Experiment) -> GANData:
+    return GANData(experiment.data, seed=experiment.seed)
+
+
+def load_generator(run_dir: str | Path, *, best: bool = False) -> GAN:
+    """The trained model of a run; `.sample(16, seed=0)` are 16 images in [-1, 1] of its averaged generator.
+
+    Args:
+        run_dir: a run directory; its checkpoint is loaded weights-only, so it can run no code.
+        best: the checkpoint with the best score instead of the last one.
+
+    Raises:
+        InputError: there is no run or no checkpoint, or the checkpoint is broken.
+    """
+    run = RunDirectory.open(run_dir)
+    path = run.best_checkpoint if best else run.last_checkpoint
+    gan = build_gan(run.experiment())
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+        gan.load_state_dict(checkpoint["state_dict"])
+        gan.on_load_checkpoint(checkpoint)
+    except FileNotFoundError:
+        raise InputError(path, "there is no such checkpoint; the run has not come that far") from None
+    except Exception as error:  # torch raises many classes for a broken file, and each means just that
+        raise InputError(path, f"the checkpoint cannot be read: {str(error).partition(chr(10))[0]}") from None
+    return gan.eval()

@@ -1,0 +1,49 @@
+"""Checkpoints that are whole or not there: last.ckpt, which a run goes on from, and best.ckpt."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from ganzoo.records.files import link_atomically, write_atomically
+from ganzoo.records.run_directory import RunDirectory
+from ganzoo.training.callbacks import AfterGeneratorUpdates
+from ganzoo.training.callbacks.guard import Guard
+from ganzoo.training.clock import Clock
+from ganzoo.training.gan import GAN
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Lightning's reading and writing of checkpoints, with a temporary name, a sync to disk and a rename."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
+
+
+class Checkpoints(AfterGeneratorUpdates):
+    """Writes last.ckpt every so many generator updates, never out of a run that has broken down."""
+
+    def __init__(self, every: int, run: RunDirectory, guard: Guard, clock: Clock):
+        super().__init__(every)
+        self.run, self.guard, self.clock = run, guard, clock
+
+    def act(self, trainer: Trainer, gan: GAN) -> None:
+        self.guard.check(gan)
+        for logger in trainer.loggers:
+            getattr(logger, "sync", lambda: None)()  # the lines before this update are on the disk before it is
+        trainer.save_checkpoint(self.run.last_checkpoint)
+
+    def keep_as_best(self, trainer: Trainer, gan: GAN) -> None:
+        """The state at this update, under the name best.ckpt."""
+        self.act_now(trainer, gan)
+        if self.run.last_checkpoint.exists() and trainer.is_global_zero:
+            link_atomically(self.run.last_checkpoint, self.run.best_checkpoint)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "seconds": self.clock.seconds()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self.clock.seconds_at_start = state_dict["seconds"]

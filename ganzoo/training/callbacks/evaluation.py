@@ -1,0 +1,66 @@
+"""Scores of the averaged generator on schedule, and the best checkpoint by them."""
+
+import math
+import time
+from typing import Any
+
+from lightning import Trainer
+
+from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.training.callbacks import AfterGeneratorUpdates
+from ganzoo.training.callbacks.checkpoint import Checkpoints
+from ganzoo.training.clock import Clock
+from ganzoo.training.gan import GAN
+from ganzoo.training.randomness import untouched_randomness
+
+
+class Evaluation(AfterGeneratorUpdates):
+    """Logs `evaluation/<score>` and keeps the best checkpoint by the protocol's primary score.
+
+    Attributes:
+        scores: the latest scores.
+        best: {"generator_updates": ..., "scores": ...} of the best, or empty.
+        first: the scores at the start.
+    """
+
+    def __init__(self, every: int, evaluator: Evaluator, checkpoints: Checkpoints, clock: Clock):
+        super().__init__(every)
+        self.evaluator, self.checkpoints, self.clock = evaluator, checkpoints, clock
+        self.protocol = evaluator.protocol
+        self.scores: dict[str, float] = {}
+        self.first: dict[str, float] = {}
+        self.best: dict[str, Any] = {}
+        self.seconds = 0.0
+        self.tell = lambda gan, scores: None  # the progress display hangs itself in here
+
+    def act(self, trainer: Trainer, gan: GAN) -> None:
+        started = time.perf_counter()
+        with self.clock.paused():
+            self.checkpoints.guard.check(gan)
+            self.scores = self._scores(gan)
+        self.seconds += time.perf_counter() - started
+        self.first = self.first or self.scores
+        gan.log_now({f"evaluation/{name}": score for name, score in self.scores.items()})
+        self.tell(gan, self.scores)
+        if self._is_best(self.scores):
+            self.best = {"generator_updates": gan.generator_updates, "scores": self.scores}
+            self.checkpoints.keep_as_best(trainer, gan)
+
+    def _scores(self, gan: GAN) -> dict[str, float]:
+        with untouched_randomness():
+            return self.evaluator.score(gan.draw)
+
+    def _is_best(self, scores: dict[str, float]) -> bool:
+        new = scores[self.protocol.primary]
+        old = self.best["scores"][self.protocol.primary] if self.best else math.nan
+        better = new < old if self.protocol.lower_is_better else new > old
+        return math.isfinite(new) and (math.isnan(old) or better)
+
+    def state_dict(self) -> dict[str, Any]:
+        kept = {name: getattr(self, name) for name in ("scores", "first", "best", "seconds")}
+        return {**super().state_dict(), **kept}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        for name in ("scores", "first", "best", "seconds"):
+            setattr(self, name, state_dict[name])

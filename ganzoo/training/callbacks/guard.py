@@ -1,0 +1,63 @@
+"""Notices within 50 updates that a run has broken down."""
+
+import torch
+from lightning import Callback, Trainer
+from torch import Tensor
+
+from ganzoo.errors import Diverged
+from ganzoo.training.gan import GAN
+
+CHECK_EVERY = 20  # discriminator updates: two checks in a row, the most that a verdict takes, are within 50
+
+
+class Guard(Callback):
+    """Raises Diverged when a loss is NaN or infinite, or when the generator's gradient is exactly zero twice in a row.
+
+    A generator without gradient learns nothing any more: its discriminator is dead (all its units are off) or has won
+    so clearly that the objective is flat in float arithmetic. One such batch may be chance, two checks are not.
+    """
+
+    def __init__(self) -> None:
+        self._checked_at = 0
+        self._silent_checks = 0
+        self._generator_updates = 0
+
+    def on_train_start(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
+        self._checked_at, self._generator_updates = gan.discriminator_updates, gan.generator_updates
+
+    def on_train_batch_end(self, trainer: Trainer, gan: GAN, *args, **kwargs) -> None:  # type: ignore[override]
+        if gan.discriminator_updates - self._checked_at >= CHECK_EVERY:
+            self._checked_at = gan.discriminator_updates
+            self.check(gan)
+            self._check_gradient(gan)
+
+    def check(self, gan: GAN) -> None:
+        """Raises Diverged if a loss or a weight is not finite. A checkpoint is written only after this."""
+        for name, loss in gan.losses.items():
+            if not torch.isfinite(loss):
+                raise Diverged(f"{name} is {loss.item()} {_when(gan)}")
+        for name, network in (("generator", gan.generator), ("discriminator", gan.discriminator)):
+            if not torch.isfinite(_norm(list(network.parameters()))):
+                raise Diverged(f"the {name}'s weights are not finite {_when(gan)}")
+
+    def _check_gradient(self, gan: GAN) -> None:
+        if gan.generator_updates == self._generator_updates:
+            return  # n_critic is large: the gradients are those of the last check
+        self._generator_updates = gan.generator_updates
+        gradients = [weight.grad for weight in gan.generator.parameters() if weight.grad is not None]
+        silent = bool(gradients) and not _norm(gradients).is_nonzero()
+        self._silent_checks = self._silent_checks + 1 if silent else 0
+        if self._silent_checks == 2:
+            raise Diverged(
+                f"the generator's gradient is exactly zero {_when(gan)}: the discriminator is dead, or has won beyond "
+                "float arithmetic. A smaller learning rate, another objective or a gradient penalty may help."
+            )
+
+
+def _when(gan: GAN) -> str:
+    return f"after {gan.generator_updates} generator updates and {gan.discriminator_updates} discriminator updates"
+
+
+def _norm(tensors: list[Tensor]) -> Tensor:
+    """The largest absolute value of all tensors, NaN if one has a NaN: nothing overflows on the way."""
+    return torch.stack(torch._foreach_norm(tensors, ord=float("inf"))).max()

@@ -1,0 +1,29 @@
+"""Grids of samples from the same latents, so that one can watch them become images."""
+
+import torch
+from lightning import Trainer
+
+from ganzoo.records.run_directory import RunDirectory
+from ganzoo.sampling import save_grid
+from ganzoo.training.callbacks import AfterGeneratorUpdates
+from ganzoo.training.clock import Clock
+from ganzoo.training.gan import GAN
+from ganzoo.training.randomness import untouched_randomness
+
+
+class SampleGrids(AfterGeneratorUpdates):
+    """Writes samples/<generator updates>.png and gives it to the loggers that show images."""
+
+    def __init__(self, every: int, run: RunDirectory, clock: Clock, *, count: int, seed: int):
+        super().__init__(every)
+        self.run, self.clock, self.count, self.seed = run, clock, count, seed
+
+    def act(self, trainer: Trainer, gan: GAN) -> None:
+        if not trainer.is_global_zero:
+            return
+        path = self.run.samples / f"{gan.generator_updates:08d}.png"
+        with self.clock.paused(), untouched_randomness(), torch.autocast(gan.device.type, enabled=False):
+            save_grid(gan.sample(self.count, seed=self.seed), path)
+        for logger in trainer.loggers:
+            if log_image := getattr(logger, "log_image", None):
+                log_image(key="samples", images=[str(path)], step=gan.generator_updates)

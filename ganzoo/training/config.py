@@ -1,0 +1,95 @@
+"""The settings of a training run, section by section (no torch here: see `ganzoo.components`)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ganzoo.config import Settings, setting
+from ganzoo.errors import Problem
+from ganzoo.training.optimizers import Adam, Optimizers
+
+
+@dataclass(frozen=True, kw_only=True)
+class GANConfig(Settings):
+    """What every variant has; a variant's `Config` adds its own.
+
+    Class attributes tell what the mathematics of a variant asks of its surroundings:
+        per_sample_gradients: it differentiates each logit by its own sample, so BatchNorm in D is wrong.
+        needs_labels: it cannot train without class labels.
+        paper_optimizers: used where an experiment or a caller names none.
+    """
+
+    latent_dim: int = setting(100, "length of a latent vector", at_least=1, at_most=65536)
+    latent_distribution: Literal["normal", "uniform"] = setting("normal", "N(0, I), or uniform on [-1, 1]")
+    n_critic: int = setting(1, "discriminator updates per generator update", at_least=1, at_most=10_000)
+
+    per_sample_gradients: ClassVar[bool] = False
+    needs_labels: ClassVar[bool] = False
+    paper_optimizers: ClassVar[Optimizers] = Optimizers(generator=Adam(), discriminator=Adam())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(Settings):
+    """When training is done."""
+
+    generator_updates: int = setting(help="optimiser steps of the generator", at_least=0, at_most=10**9)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EMAConfig(Settings):
+    """The averaged generator, which is the one evaluated and sampled."""
+
+    halflife_images: float | None = setting(
+        None, "real images seen until a weight counts half; null: no average", above=0
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig(Settings):
+    """Scoring on schedule."""
+
+    protocol: str | None = setting(None, "name of a protocol, or a .yaml file of one; null: no scores")
+    every_generator_updates: int = setting(1000, "also at the start and at the end", at_least=1)
+    extractor: str | None = setting(None, "file written by `ganzoo extractor train`, for protocols that take one")
+
+    def problems(self) -> Iterator[Problem]:
+        if self.extractor is not None and self.protocol is None:
+            yield Problem("extractor", f"{self.extractor!r} needs a protocol that uses it")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplesConfig(Settings):
+    """Grids of samples from fixed latents, in samples/."""
+
+    every_generator_updates: int | None = setting(1000, "also at the start and at the end; null: none", at_least=1)
+    count: int = setting(64, "samples in a grid", at_least=1, at_most=4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointConfig(Settings):
+    """checkpoints/last.ckpt, which a killed run goes on from."""
+
+    every_generator_updates: int = setting(1000, "also at the end and when stopped", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrackingConfig(Settings):
+    """metrics.jsonl is always written; W&B mirrors it."""
+
+    wandb: Literal["auto", "online", "offline", "disabled"] = setting(
+        "auto", "auto: online when logged in, else offline"
+    )
+    project: str = setting("ganzoo", "W&B project")
+    every_generator_updates: int = setting(50, "generator updates between logged losses", at_least=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerConfig(Settings):
+    """The machine: what may differ between a run and its resumption."""
+
+    accelerator: Literal["auto", "cpu", "gpu", "mps"] = setting("auto", "auto: a GPU if there is one")
+    devices: int = setting(1, "devices per node", at_least=1, at_most=1024)
+    num_nodes: int = setting(1, "nodes", at_least=1, at_most=10_000)
+    precision: Literal[32, "32", "bf16-mixed", "16-mixed"] = setting(32, "of the networks' arithmetic")
+    deterministic: bool = setting(True, "only algorithms that give the same bits every time")
+    progress: bool = setting(True, "a progress bar, where the output is a terminal")

@@ -1,0 +1,253 @@
+"""A whole run: build, train, score, record. What `ganzoo train` calls, and `ganzoo.train` in Python."""
+
+import logging
+import signal
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from ganzoo.config import to_plain
+from ganzoo.errors import Diverged, GanzooError, InputError, Stopped
+from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.protocol import load_protocol
+from ganzoo.experiment import Experiment, load_experiment
+from ganzoo.records.environment import git_commit, hardware, versions
+from ganzoo.records.files import write_text
+from ganzoo.records.metrics_log import MetricsLog
+from ganzoo.records.run_directory import RunDirectory
+from ganzoo.records.tracking import wandb_logger, wandb_mode
+from ganzoo.training.build import build_data, build_gan, seed_everything
+from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
+from ganzoo.training.callbacks.evaluation import Evaluation
+from ganzoo.training.callbacks.guard import Guard
+from ganzoo.training.callbacks.progress import ProgressDisplay
+from ganzoo.training.callbacks.samples import SampleGrids
+from ganzoo.training.callbacks.stop import Stop
+from ganzoo.training.clock import Clock
+from ganzoo.training.gan import GAN
+
+
+def train(
+    experiment: Experiment | str | Path, overrides: Iterable[str] = (), *, run_dir: str | Path | None = None
+) -> RunDirectory:
+    """Trains an experiment to the end of its budget.
+
+    Args:
+        experiment: an experiment, or its YAML file.
+        overrides: `key=value`, applied to the file.
+        run_dir: where to write; None: runs/<name>/<run id>.
+
+    Raises:
+        InputError: the input is wrong. Diverged, Stopped: the run ended early; its directory tells why.
+    """
+    if not isinstance(experiment, Experiment):
+        experiment = load_experiment(experiment, overrides)
+    run = RunDirectory.create(experiment, run_dir)
+    _train(experiment, run)
+    return run
+
+
+def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
+    """Goes on with a run exactly where its last checkpoint is; see `train`.
+
+    Raises:
+        InputError: also for overrides of what would change the weights.
+    """
+    run = RunDirectory.open(run_dir)
+    experiment = run.resumed_experiment(tuple(overrides))
+    write_text(run.config, experiment.to_yaml())
+    _train(experiment, run)
+    return run
+
+
+def _train(experiment: Experiment, run: RunDirectory) -> None:
+    _quieten()
+    with run.locked():
+        seed_everything(experiment.seed)
+        session = Session.prepare(experiment, run)
+        try:
+            session.fit()
+        except Diverged as error:
+            session.write_record("diverged", str(error))
+            raise Diverged(f"{run.path}: {error} {session.kept()}") from None
+        except BaseException as error:
+            session.write_record("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
+            raise
+        session.finish()
+
+
+@dataclass
+class Session:
+    """What one process does of a run."""
+
+    experiment: Experiment
+    run: RunDirectory
+    gan: GAN
+    clock: Clock
+    guard: Guard
+    checkpoints: Checkpoints
+    samples: SampleGrids | None
+    evaluation: Evaluation | None
+    images_before: int = 0
+
+    @classmethod
+    def prepare(cls, experiment: Experiment, run: RunDirectory) -> "Session":
+        gan, clock, guard = build_gan(experiment), Clock(), Guard()
+        checkpoints = Checkpoints(experiment.checkpoint.every_generator_updates, run, guard, clock)
+        samples = evaluation = None
+        if (every := experiment.samples.every_generator_updates) is not None:
+            samples = SampleGrids(every, run, clock, count=experiment.samples.count, seed=experiment.seed)
+        if experiment.evaluation.protocol is not None:
+            every = experiment.evaluation.every_generator_updates
+            evaluation = Evaluation(every, _evaluator(experiment), checkpoints, clock)
+        return cls(experiment, run, gan, clock, guard, checkpoints, samples, evaluation)
+
+    def fit(self) -> None:
+        settings, resumed = self.experiment.trainer, self.run.last_checkpoint.exists()
+        updates = self.experiment.budget.generator_updates
+        at_end = [callback for callback in (self.samples, self.evaluation) if callback is not None]
+        self.stop = Stop(updates, self.checkpoints, at_end)
+        callbacks: list[lightning.Callback] = [self.guard, *at_end, self.stop, self.checkpoints]
+        if settings.progress:
+            callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
+        trainer = self._trainer([_StartClock(self), *callbacks])
+        if not resumed:
+            self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
+        trainer.fit(
+            self.gan,
+            datamodule=build_data(self.experiment),
+            ckpt_path=self.run.last_checkpoint if resumed else None,
+            weights_only=True,
+        )
+
+    def _trainer(self, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+        settings = self.experiment.trainer
+        mirror = wandb_logger(self.experiment, self.run)
+        try:
+            return lightning.Trainer(
+                accelerator=settings.accelerator,
+                devices=settings.devices,
+                num_nodes=settings.num_nodes,
+                precision=settings.precision,
+                deterministic=settings.deterministic,
+                max_epochs=-1,  # the loader has one endless epoch; Stop ends it
+                callbacks=callbacks,
+                logger=[MetricsLog(self.run, self.clock), *([mirror] if mirror else [])],
+                log_every_n_steps=self.experiment.tracking.every_generator_updates,
+                plugins=[AtomicCheckpointIO()],
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                use_distributed_sampler=False,
+                default_root_dir=self.run.path,
+            )
+        except (MisconfigurationException, RuntimeError, ValueError) as error:
+            raise InputError("trainer", str(error).partition("\n")[0]) from None
+
+    def kept(self) -> str:
+        if not self.run.last_checkpoint.exists():
+            return "There is no checkpoint yet."
+        return f"The last good checkpoint is {self.run.last_checkpoint}."
+
+    def finish(self) -> None:
+        """Writes the record; raises Stopped when a signal ended the run before its budget."""
+        number = self.stop.signal_number
+        if number is None or self.gan.generator_updates >= self.experiment.budget.generator_updates:
+            return self.write_record("done")
+        reason = f"{signal.Signals(number).name} after {self.gan.generator_updates} generator updates"
+        self.write_record("stopped", reason)
+        raise Stopped(
+            f"{self.run.path}: stopped by {reason}; go on with: ganzoo train --resume {self.run.path}", number
+        )
+
+    def write_record(self, status: str, reason: str | None = None) -> None:
+        seconds = self.clock.seconds_here()
+        images = self.gan.images_seen - self.images_before
+        mode = wandb_mode(self.experiment.tracking.wandb)
+        record = {
+            "record_version": 1,
+            "status": status,
+            "reason": reason,
+            "name": self.experiment.name,
+            "run_id": self.run.run_id,
+            "seed": self.experiment.seed,
+            "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "budget": {
+                name: getattr(self.gan, name) for name in ("generator_updates", "discriminator_updates", "images_seen")
+            },
+            "seconds": self.clock.seconds(),
+            "images_per_second": round(images / seconds, 1) if seconds else None,
+            "evaluation": self._scores(),
+            "parameters": {name: _count(getattr(self.gan, name)) for name in ("generator", "discriminator")},
+            "wandb": None if mode == "disabled" else {"mode": mode, "id": self.run.run_id},
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "hardware": hardware(),
+            "config": to_plain(self.experiment),
+        }
+        self.run.write_record(record)
+
+    def _scores(self) -> dict[str, Any] | None:
+        evaluation = self.evaluation
+        if evaluation is None:
+            return None
+        protocol = to_plain(evaluation.protocol)
+        floor = evaluation.evaluator.floor()
+        latest = {"generator_updates": evaluation.acted_at, "scores": evaluation.scores}
+        seconds = round(evaluation.seconds, 3)
+        return {
+            "protocol": protocol,
+            "first": evaluation.first,
+            "last": latest,
+            "best": evaluation.best,
+            "floor": floor,
+            "seconds": seconds,
+        }
+
+
+class _StartClock(lightning.Callback):
+    """First of all callbacks: a resumed run forgets what it will write again, and time begins to count."""
+
+    def __init__(self, session: Session):
+        self.session = session
+
+    def on_train_start(self, trainer: lightning.Trainer, gan: GAN) -> None:  # type: ignore[override]
+        self.session.images_before = gan.images_seen
+        self.session.run.forget_metrics_after(gan.generator_updates)
+        self.session.clock.start()
+
+
+def _evaluator(experiment: Experiment) -> Evaluator:
+    assert experiment.evaluation.protocol is not None
+    extractor = experiment.evaluation.extractor
+    return Evaluator(
+        load_protocol(experiment.evaluation.protocol),
+        experiment.data,
+        extractor_file=Path(extractor) if extractor else None,
+    )
+
+
+def _count(network: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _quieten() -> None:
+    """Lightning's remarks on what ganzoo has decided for itself."""
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    for message in DECIDED:
+        warnings.filterwarnings("ignore", message=message)
+
+
+DECIDED = (
+    ".*does not have many workers.*",  # the data are in memory: a worker would only copy them
+    r".*module\(s\) in eval mode at the start of training.*",  # the averaged generator always is
+    r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning 2.6 on torch >= 2.14
+)

@@ -1,0 +1,172 @@
+"""Plain values from YAML files and `key=value` overrides: safe-loaded, with every mistake named."""
+
+import io
+import re
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import InputError, Problem, shorten
+
+MOST_BYTES = 1_000_000  # an experiment is a page; a larger file is somebody's data
+MARK = "\ue000{"  # a private-use character: no text has it
+REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
+
+
+def read_values(path: Path, overrides: Iterable[str] = (), found: list[Problem] | None = None) -> dict[str, Any]:
+    """The mapping in a YAML file with overrides applied and `${other.key}` resolved.
+
+    Problems of overrides and interpolations are appended to `found`; the key concerned is then left out.
+
+    Raises:
+        InputError: the file is missing or is no YAML mapping.
+    """
+    found = [] if found is None else found
+    values = _read_yaml(path)
+    for override in overrides:
+        if problem := _apply_override(values, override):
+            found.append(problem)
+    return _resolve(values, found)
+
+
+def flat_overrides(overrides: Iterable[str], found: list[Problem]) -> dict[str, Any]:
+    """`key=value` words as a mapping, keys not split; problems are appended to `found`."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        try:
+            values[key] = _parse_value(text, source=key)
+        except InputError as error:
+            found.append(Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}"))
+        if not equals:
+            found.append(Problem(shorten(override), "must be written key=value"))
+    return values
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    from omegaconf import OmegaConf
+
+    text = _read_text(path)
+    values = _parsed(lambda marked: OmegaConf.load(io.StringIO(marked)), text, source=path)
+    if not isinstance(values, dict) or (text.strip() and not re.search(r"[:#]", text)):
+        raise InputError(path, f"the file must hold `key: value` lines, not {shorten(text)}")
+    return values
+
+
+def _parse_value(text: str, *, source: object) -> Any:
+    from omegaconf import OmegaConf
+
+    return _parsed(lambda marked: OmegaConf.from_dotlist([f"x={marked}"]), text, source=source)["x"]
+
+
+def _parsed(parse: Callable[[str], Any], text: str, *, source: object) -> Any:
+    """A YAML text by OmegaConf's rules: safe tags, no duplicate keys, no alias bombs, 1e-4 is a number.
+
+    `${` is hidden from OmegaConf, which would judge it without naming the key; `_resolve` follows it.
+    """
+    from omegaconf import OmegaConf
+
+    try:
+        return _unmarked(OmegaConf.to_container(parse(text.replace("${", MARK))))
+    except Exception as error:  # yaml's and OmegaConf's many classes: all mean that the text is not readable
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+        what = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError(source, f"this is not valid YAML{where}: {what}") from None
+
+
+def _unmarked(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {_unmarked(key): _unmarked(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_unmarked(part) for part in node]
+    return node.replace(MARK, "${") if isinstance(node, str) else node
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(
+                path, f"the file has {path.stat().st_size:,} bytes; an experiment has at most {MOST_BYTES:,}"
+            )
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(path, f"there is no such file{_nearest_file(path)}") from None
+    except UnicodeDecodeError:
+        raise InputError(path, "the file is not UTF-8 text") from None
+    except (OSError, ValueError) as error:  # a folder, no permission, a null byte or 10,000 characters in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise InputError(shorten(str(path)), f"the file cannot be read: {reason}") from None
+
+
+def _nearest_file(path: Path) -> str:
+    folder = next((parent for parent in path.parents if parent.is_dir()), None)
+    if folder is None:
+        return ""
+    names = [str(file.relative_to(folder)) for file in sorted(folder.glob("**/*.yaml"))[:1000]]
+    near = get_close_matches(str(path.relative_to(folder)), names, n=1, cutoff=0.5)
+    return f"; did you mean {folder / near[0]}?" if near else f" ({folder} has: {', '.join(names[:10]) or 'no .yaml'})"
+
+
+def _apply_override(values: dict[str, Any], override: str) -> Problem | None:
+    """Sets the dotted key in `values`, making sections on the way; the problem if it cannot be."""
+    key, equals, text = override.partition("=")
+    parts = key.split(".")
+    if not equals or not all(part.strip() for part in parts):
+        return Problem(shorten(override), "an override must be written key=value, with a dotted key")
+    try:
+        value = _parse_value(text, source=key)
+    except InputError as error:
+        return Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}")
+    section = values
+    for part in parts[:-1]:
+        if not isinstance(section.get(part), dict):
+            section[part] = {}
+        section = section[part]
+    section[parts[-1]] = value
+    return None
+
+
+def _resolve(values: dict[str, Any], found: list[Problem]) -> dict[str, Any]:
+    """Every `${other.key}` replaced by that key's value.
+
+    There are no resolvers: one such as ${oc.env:...} would put the environment, secrets included, into config.yaml
+    and W&B.
+    """
+
+    def resolved(node: Any, at: str, path: tuple[str, ...] = ()) -> Any:
+        if isinstance(node, dict):
+            made = {key: resolved(value, f"{at}.{key}" if at else str(key), path) for key, value in node.items()}
+            return {key: value for key, value in made.items() if value is not _LEFT_OUT}
+        if isinstance(node, list):
+            return [resolved(value, at, path) for value in node]
+        if not isinstance(node, str) or "${" not in node:
+            return node
+        try:
+            return follow(node, at, path)
+        except LookupError as error:
+            found.append(Problem(at, f"{shorten(node)} {error.args[0]}"))
+            return _LEFT_OUT
+
+    def follow(text: str, at: str, path: tuple[str, ...]) -> Any:
+        if "${" in REFERENCE.sub("", text):
+            raise LookupError("must be of the form ${other.key}; nothing else is allowed between the braces")
+        if whole := REFERENCE.fullmatch(text):
+            return target(whole[1], at, path)
+        return REFERENCE.sub(lambda match: str(target(match[1], at, path)), text)
+
+    def target(key: str, at: str, path: tuple[str, ...]) -> Any:
+        if key in path or at == key or at.startswith(f"{key}."):
+            raise LookupError("refers to itself")
+        node: Any = values
+        for part in key.split("."):
+            if not isinstance(node, dict) or part not in node:
+                raise LookupError(f"refers to {key}, and there is no such key")
+            node = node[part]
+        return follow(node, key, (*path, key)) if isinstance(node, str) and "${" in node else node
+
+    return resolved(values, "")
+
+
+_LEFT_OUT = object()

@@ -1,0 +1,1 @@
+"""One file per GAN, found by module name."""

@@ -1,0 +1,92 @@
+"""What many tests share: tiny experiments, the command in a process of its own, comparison to the last bit."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parent.parent
+DIGITS = ROOT / "experiments" / "digits" / "dcgan.yaml"
+RING = ROOT / "experiments" / "ring8" / "dcgan.yaml"
+
+TINY = (
+    "data.resolution=8",
+    "data.batch_size=16",
+    "variant.latent_dim=4",
+    "generator.width=4",
+    "discriminator.width=4",
+    "ema.halflife_images=100",
+    "tracking.wandb=disabled",
+    "tracking.every_generator_updates=1",
+    "evaluation.protocol=null",
+    "samples.every_generator_updates=null",
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> None:
+    """Tests run side by side: a second thread of torch beside a busy process makes both ten times slower."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def plugin(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The example plugin, on the Python path."""
+    monkeypatch.syspath_prepend(str(ROOT / "tests"))
+    return "example_plugin"
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs `python -m ganzoo` in a process of its own, in an empty folder."""
+
+    def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+        variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment}
+        words = [sys.executable, "-m", "ganzoo", *map(str, arguments)]
+        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, env=variables, timeout=240)
+
+    return run
+
+
+def checkpoint_of(run_dir: Path) -> dict[str, Any]:
+    """The last checkpoint without what tells the time rather than the training."""
+    checkpoint = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)
+    for state in checkpoint["callbacks"].values():
+        state.pop("seconds", None)
+    return checkpoint
+
+
+def metrics_of(run_dir: Path) -> list[dict[str, Any]]:
+    """The logged values, without the time they took."""
+    lines = [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+    return [{name: value for name, value in line.items() if name != "seconds"} for line in lines]
+
+
+def differences(one: Any, other: Any, at: str = "") -> list[str]:
+    """Where two nested structures of tensors and values differ, to the last bit."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return [
+            where
+            for key in one.keys() | other.keys()
+            for where in (
+                differences(one[key], other[key], f"{at}.{key}") if key in one and key in other else [f"{at}.{key}"]
+            )
+        ]
+    if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)) and len(one) == len(other):
+        return [
+            where
+            for index, pair in enumerate(zip(one, other, strict=True))
+            for where in differences(*pair, f"{at}[{index}]")
+        ]
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        same = (
+            one.dtype == other.dtype and one.shape == other.shape and torch.equal(one.nan_to_num(), other.nan_to_num())
+        )
+        return [] if same else [at]
+    return [] if type(one) is type(other) and one == other else [at]
