@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +209,8 @@ def extractor_train(settings: tuple[str, ...], out: Path, epochs: int | None, se
     data = data_from_settings(settings)
     from ganzoo.evaluation.extractor_training import train_extractor
 
-    report = train_extractor(data, out, epochs=epochs, seed=seed)
+    with _progress_bar("training the extractor") as progress:
+        report = train_extractor(data, out, epochs=epochs, seed=seed, progress=progress)
     click.echo(json.dumps(report, default=str))
 
 
@@ -258,7 +261,18 @@ def doctor(as_json: bool) -> None:
     _table("this machine", ("", "what", "found", "what to do"), [finding.row() for finding in found])
 
 
-def _table(title: str, columns: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+@contextmanager
+def _progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with (done, total): a bar on stderr, where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A table for a terminal; plain lines with tabs where the output is none, so that cut and awk can read it."""
     if not sys.stdout.isatty():
         click.echo(f"# {title}")

@@ -10,6 +10,7 @@ import math
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, runtime_checkable
 
 from ganzoo.errors import Problem, did_you_mean, shorten
@@ -51,7 +52,10 @@ def setting(default: Any = dataclasses.MISSING, help: str = "", **bounds: float)
 class Choice(Protocol):
     """Finds the class that a section's `name` stands for."""
 
-    kind: str
+    @property
+    def kind(self) -> str:
+        """What people call it: "variant"."""
+        ...
 
     def names(self, plugins: tuple[str, ...]) -> list[str]: ...
 
@@ -165,7 +169,7 @@ class Builder:
         return parts
 
     def _field(self, cls: type[Settings], field: dataclasses.Field, value: Any, at: str) -> Any:
-        key, declared = f"{at}{field.name}", get_type_hints(cls)[field.name]
+        key, declared = f"{at}{field.name}", _types_of(cls)[field.name]
         choice = field.metadata.get("choice")
         if choice or (isinstance(declared, type) and issubclass(declared, Settings)):
             if not isinstance(value, Mapping):
@@ -195,8 +199,18 @@ class Builder:
         return cls, {k: v for k, v in section.items() if k != "name"}
 
     def _complain(self, key: str, text: str) -> Any:
-        self.problems.append(Problem(key, text))
+        self.problems.append(Problem(visible(key), text))
         return _NOTHING
+
+
+def visible(key: str, limit: int = 120) -> str:
+    r"""The key as a message shows it: on one line, of one page, without what a terminal would obey.
+
+    >>> print(visible("seed\t"), visible("\x1b[31m"), visible("a" * 1000, limit=5))
+    seed\t \x1b[31m aaaa…
+    """
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in key)
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
 _NOTHING = object()  # None is a value that a setting may have
@@ -211,13 +225,25 @@ def _typed(cls: type[Settings], name: str, value: Any) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    declared = get_type_hints(cls)[name]
-    holder = dataclasses.make_dataclass("Holder", [(name, declared)])
+    if type(value) is _types_of(cls)[name] and type(value) in (int, float, bool):
+        return value  # what those rules come to, for most values of a file and at no cost
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(holder), {name: value})
-        return getattr(OmegaConf.to_object(merged), name)
+        return getattr(OmegaConf.to_object(OmegaConf.merge(_holder(cls, name), {name: value})), name)
     except (OmegaConfBaseException, TypeError, ValueError, OverflowError) as error:
         raise ValueError(str(error)) from error
+
+
+@cache
+def _holder(cls: type[Settings], name: str) -> Any:
+    """OmegaConf's container of just that field, empty, for `merge` to copy. To make one takes a millisecond."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.structured(dataclasses.make_dataclass("Holder", [(name, _types_of(cls)[name])]))
+
+
+@cache
+def _types_of(cls: type[Settings]) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def describe(declared: Any) -> str:

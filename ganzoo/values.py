@@ -3,13 +3,17 @@
 import io
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ganzoo.config import visible
 from ganzoo.errors import InputError, Problem, shorten
 
 MOST_BYTES = 1_000_000  # an experiment is a page; a larger file is somebody's data
+MOST_COPIED = 100_000  # values and characters that references may copy, so that ${a}${a} cannot double for ever
+DEEPEST = 20  # levels of sections and lists, and of references; four are needed
 MARK = "\ue000{"  # a private-use character: no text has it
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 
@@ -38,7 +42,7 @@ def flat_overrides(overrides: Iterable[str], found: list[Problem]) -> dict[str, 
         try:
             values[key] = _parse_value(text, source=key)
         except InputError as error:
-            found.append(Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}"))
+            found.append(Problem(visible(key), f"{shorten(text)} is not a value: {error.problems[0].text}"))
         if not equals:
             found.append(Problem(shorten(override), "must be written key=value"))
     return values
@@ -69,6 +73,8 @@ def _parsed(parse: Callable[[str], Any], text: str, *, source: object) -> Any:
 
     try:
         return _unmarked(OmegaConf.to_container(parse(text.replace("${", MARK))))
+    except RecursionError:
+        raise InputError(source, f"this is nested deeper than {DEEPEST} levels") from None
     except Exception as error:  # yaml's and OmegaConf's many classes: all mean that the text is not readable
         mark = getattr(error, "problem_mark", None)
         where = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
@@ -76,11 +82,13 @@ def _parsed(parse: Callable[[str], Any], text: str, *, source: object) -> Any:
         raise InputError(source, f"this is not valid YAML{where}: {what}") from None
 
 
-def _unmarked(node: Any) -> Any:
+def _unmarked(node: Any, depth: int = 0) -> Any:
+    if depth > DEEPEST:
+        raise RecursionError
     if isinstance(node, dict):
-        return {_unmarked(key): _unmarked(value) for key, value in node.items()}
+        return {_unmarked(key): _unmarked(value, depth + 1) for key, value in node.items()}
     if isinstance(node, list):
-        return [_unmarked(part) for part in node]
+        return [_unmarked(part, depth + 1) for part in node]
     return node.replace(MARK, "${") if isinstance(node, str) else node
 
 
@@ -113,12 +121,12 @@ def _apply_override(values: dict[str, Any], override: str) -> Problem | None:
     """Sets the dotted key in `values`, making sections on the way; the problem if it cannot be."""
     key, equals, text = override.partition("=")
     parts = key.split(".")
-    if not equals or not all(part.strip() for part in parts):
+    if not equals or not all(part.strip() for part in parts) or len(parts) > DEEPEST:
         return Problem(shorten(override), "an override must be written key=value, with a dotted key")
     try:
         value = _parse_value(text, source=key)
     except InputError as error:
-        return Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}")
+        return Problem(visible(key), f"{shorten(text)} is not a value: {error.problems[0].text}")
     section = values
     for part in parts[:-1]:
         if not isinstance(section.get(part), dict):
@@ -134,39 +142,61 @@ def _resolve(values: dict[str, Any], found: list[Problem]) -> dict[str, Any]:
     There are no resolvers: one such as ${oc.env:...} would put the environment, secrets included, into config.yaml
     and W&B.
     """
+    return _References(values, found).resolved(values, "")
 
-    def resolved(node: Any, at: str, path: tuple[str, ...] = ()) -> Any:
+
+@dataclass
+class _References:
+    """Follows the references in `values`; those that lead nowhere become problems, and their keys are left out."""
+
+    values: dict[str, Any]
+    found: list[Problem]
+    copies_left: int = MOST_COPIED
+
+    def resolved(self, node: Any, at: str) -> Any:
         if isinstance(node, dict):
-            made = {key: resolved(value, f"{at}.{key}" if at else str(key), path) for key, value in node.items()}
+            made = {key: self.resolved(value, f"{at}.{key}" if at else str(key)) for key, value in node.items()}
             return {key: value for key, value in made.items() if value is not _LEFT_OUT}
         if isinstance(node, list):
-            return [resolved(value, at, path) for value in node]
-        if not isinstance(node, str) or "${" not in node:
-            return node
+            return [made for value in node if (made := self.resolved(value, at)) is not _LEFT_OUT]
         try:
-            return follow(node, at, path)
+            return self._followed(node, at, ())
         except LookupError as error:
-            found.append(Problem(at, f"{shorten(node)} {error.args[0]}"))
+            self.found.append(Problem(visible(at), f"{shorten(node)} {error.args[0]}"))
             return _LEFT_OUT
 
-    def follow(text: str, at: str, path: tuple[str, ...]) -> Any:
-        if "${" in REFERENCE.sub("", text):
+    def _followed(self, node: Any, at: str, path: tuple[str, ...]) -> Any:
+        """The node without references; `path`: the keys that led here."""
+        if isinstance(node, dict):
+            return {key: self._followed(value, f"{at}.{key}", path) for key, value in node.items()}
+        if isinstance(node, list):
+            return [self._followed(value, at, path) for value in node]
+        if path:
+            self._count_copy(node)
+        if not isinstance(node, str) or "${" not in node:
+            return node
+        if "${" in REFERENCE.sub("", node):
             raise LookupError("must be of the form ${other.key}; nothing else is allowed between the braces")
-        if whole := REFERENCE.fullmatch(text):
-            return target(whole[1], at, path)
-        return REFERENCE.sub(lambda match: str(target(match[1], at, path)), text)
+        if whole := REFERENCE.fullmatch(node):
+            return self._target(whole[1], at, path)
+        return REFERENCE.sub(lambda match: str(self._target(match[1], at, path)), node)
 
-    def target(key: str, at: str, path: tuple[str, ...]) -> Any:
+    def _target(self, key: str, at: str, path: tuple[str, ...]) -> Any:
         if key in path or at == key or at.startswith(f"{key}."):
             raise LookupError("refers to itself")
-        node: Any = values
+        if len(path) == DEEPEST:
+            raise LookupError(f"leads through more than {DEEPEST} references")
+        node: Any = self.values
         for part in key.split("."):
             if not isinstance(node, dict) or part not in node:
-                raise LookupError(f"refers to {key}, and there is no such key")
+                raise LookupError(f"refers to {shorten(key)}, and there is no such key")
             node = node[part]
-        return follow(node, key, (*path, key)) if isinstance(node, str) and "${" in node else node
+        return self._followed(node, key, (*path, key))
 
-    return resolved(values, "")
+    def _count_copy(self, node: Any) -> None:
+        self.copies_left -= 1 + (len(node) if isinstance(node, str) else 0)
+        if self.copies_left < 0:
+            raise LookupError("makes the experiment too long: references are copied, and these multiply")
 
 
 _LEFT_OUT = object()

@@ -136,7 +136,7 @@ def test_broken_files(tmp_path, content, says):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(InputError, match="did you mean .*dcgan.yaml"):
+    with pytest.raises(InputError, match=r"did you mean .*dcgan\.yaml"):
         load_experiment(DIGITS.with_name("dcgn.yaml"))
     with pytest.raises(InputError, match="cannot be read"):
         load_experiment(tmp_path)
@@ -146,6 +146,6 @@ def test_missing_files(tmp_path):
 
 def test_missing_data_is_told_when_loading_but_not_when_reading_an_old_run(tmp_path):
     overrides = [f"data={{name: folder, path: {tmp_path}/pictures, resolution: 32}}", "evaluation.protocol=null"]
-    with pytest.raises(InputError, match="data: .*pictures"):
+    with pytest.raises(InputError, match=r"data: .*pictures"):
         load_experiment(DIGITS, overrides)
     assert build_experiment(read_values(DIGITS, overrides), source="a run").data.path.endswith("pictures")

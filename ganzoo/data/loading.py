@@ -98,7 +98,7 @@ class InMemory(Dataset):
     def __init__(self, samples: Samples):
         self.samples = samples
 
-    def __getitem__(self, draw: Draw) -> tuple[Tensor, Labels, Tensor, int]:  # type: ignore[override]
+    def __getitem__(self, draw: Draw) -> tuple[Tensor, Labels, Tensor, int]:
         return self.samples.values[draw.indices], self.samples.labels[draw.indices], draw.flips, draw.position
 
 

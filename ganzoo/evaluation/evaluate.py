@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.components import DATASETS, implementation
+from ganzoo.components import DATASETS
 from ganzoo.config import Builder, to_plain
 from ganzoo.data.base import DataConfig
 from ganzoo.data.files import Files, complain, images_in, open_files

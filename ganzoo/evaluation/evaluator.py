@@ -61,7 +61,12 @@ class Evaluator:
             self._extractor: torch.nn.Module = Coordinates()
         else:
             self._extractor, self.card = load_extractor(extractor_file or DIGITS)
-            self._extractor.to(self.device, self._dtype)
+        self.to(self.device)
+
+    def to(self, device: torch.device) -> None:
+        """Moves the extractor; from now on fakes are expected on that device."""
+        self.device = device
+        self._extractor.to(device, self._dtype)
 
     def score(self, draw: Draw) -> Scores:
         """The scores of `draw(n, generator)`, which returns n fakes in [-1, 1] (points: as they are).
@@ -73,8 +78,7 @@ class Evaluator:
         """
         with isolated(self.device):
             generator = purpose_seed(self.protocol, "fakes")
-            batches = (draw(n, generator) for n in self._batch_sizes())
-            fake = self._extract(self._seen(batch) for batch in batches)
+            fake = self._extract(self._seen(drawn(draw, n, generator)) for n in self._batch_sizes())
             return compare(self.protocol, self.reference, fake, self._modes)
 
     def score_samples(self, values: Tensor) -> Scores:
@@ -176,6 +180,14 @@ class Evaluator:
         return Extracted(features, logits)
 
 
+def drawn(draw: Draw, n: int, generator: torch.Generator) -> Tensor:
+    """Raises ValueError where `draw` gives another number of fakes than it was asked for."""
+    batch = draw(n, generator)
+    if len(batch) != n:
+        raise ValueError(f"asked for {n} fakes, the generator gave {len(batch)}")
+    return batch
+
+
 def refuse_broken(values: Tensor, what: str) -> None:
     """Raises BrokenSamples where some of the values are NaN or infinite."""
     broken = int((~torch.isfinite(values)).flatten(1).any(dim=1).sum())
@@ -192,18 +204,14 @@ def chosen(values: Tensor, limit: int, generator: torch.Generator) -> Tensor:
 
 def regrouped(batches: Iterable[Tensor], size: int) -> Iterator[Tensor]:
     """The same samples in groups of `size`, the last one smaller: float32 sums depend on the size of a batch."""
-    held: list[Tensor] = []
+    held = None
     for batch in batches:
-        held.append(batch)
-        if sum(map(len, held)) >= size:
-            *full, rest = torch.cat(held).split(size)
-            if len(rest) == size:
-                full, rest = [*full, rest], rest[:0]
-            yield from full
-            held = [rest]
-    rest = torch.cat(held)
-    if len(rest):
-        yield rest
+        held = batch if held is None else torch.cat([held, batch])
+        while len(held) >= size:
+            yield held[:size]
+            held = held[size:]
+    if held is not None and len(held):
+        yield held
 
 
 @contextmanager

@@ -4,8 +4,6 @@ A classifier's file is a safetensors file (it cannot run code) with a card that 
 """
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzoo.errors import InputError
+from ganzoo.records.files import write_atomically
 from ganzoo.shapes import Images, Points
 
 NativeImages = Float[Tensor, "n channels size size"]
@@ -106,19 +105,10 @@ def to_native(images: Images, resolution: int, channels: int) -> NativeImages:
 
 
 def save_extractor(path: Path, classifier: Classifier, card: Card) -> None:
-    """Writes the file in one piece: it is either whole or not there. Raises InputError where it cannot be written."""
+    """Writes the file in one piece: it is either whole or not there. Raises GanzooError where it cannot be written."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
     encoded = save(weights, metadata={CARD: json.dumps(asdict(card))})
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(encoded)
-        unfinished.replace(path)
-    except OSError as error:
-        raise InputError(path, f"cannot be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
+    write_atomically(path, lambda file: file.write(encoded))  # type: ignore[arg-type]
 
 
 def load_extractor(path: Path) -> tuple[Classifier, Card]:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+import ganzoo
 from ganzoo.components import DATASETS, implementation
 from ganzoo.data.base import DataConfig
 from ganzoo.data.samples import Samples, to_network_range
 from ganzoo.errors import InputError
-from ganzoo.evaluation.extractor import Card, Classifier, Extracted, save_extractor, to_native
+from ganzoo.evaluation.extractor import Card, Classifier, save_extractor, to_native
 from ganzoo.shapes import Images, Labels
 
 LARGEST = 64  # pixels: larger images are made smaller, or the features of a small network would see too little
@@ -49,9 +50,11 @@ def train_extractor(
 
     Returns: heldout_accuracy (0 to 1), seconds, num_parameters, epochs, and the file.
 
-    Raises InputError for data without labels, and where the file cannot be written.
+    Raises InputError for data without labels or held-out images, GanzooError where the file cannot be written.
     """
     started, device = time.monotonic(), device or torch.device("cpu")
+    if out.is_dir():  # said now, and not after minutes of training
+        raise InputError(out, "is a folder; name the file to write")
     train, heldout = _splits(data)
     epochs = epochs or max(FEWEST_EPOCHS, math.ceil(UPDATES * BATCH_SIZE / len(train)))
     channels, resolution = data.shape[0], min(data.shape[1], LARGEST)
@@ -91,6 +94,7 @@ def _initialised(resolution: int, channels: int, num_classes: int, seed: int) ->
     for module in classifier.modules():
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
+            assert module.bias is not None  # none of them was made without
             nn.init.zeros_(module.bias)
     return classifier
 
@@ -144,7 +148,7 @@ def _rescale_features(classifier: Classifier, train: Samples) -> None:
     KID's kernel (x.y / d + 1)^3 mixes moments of three orders: it is only balanced for features of about that size.
     A positive factor passes through a ReLU and the mean, so the last convolution can take it.
     """
-    squares = torch.cat([found.features.square().mean(dim=1) for found, _ in _extracted(classifier, train)])
+    squares = torch.cat([features.square().mean(dim=1) for features, _, _ in _extracted(classifier, train)])
     scale = squares.double().mean().rsqrt().item()
     last = classifier.convolutions[-1]
     for parameter in last.parameters():
@@ -154,15 +158,18 @@ def _rescale_features(classifier: Classifier, train: Samples) -> None:
 
 @torch.no_grad()
 def _accuracy(classifier: Classifier, heldout: Samples) -> float:
-    right = sum(int((found.logits.argmax(dim=1) == labels).sum()) for found, labels in _extracted(classifier, heldout))
+    right = 0
+    for _, logits, labels in _extracted(classifier, heldout):
+        right += int((logits.argmax(dim=1) == labels).sum())
     return right / len(heldout)
 
 
-def _extracted(classifier: Classifier, samples: Samples) -> Iterator[tuple[Extracted, Labels]]:
-    """What the classifier finds in all samples, a batch at a time, with their labels."""
+def _extracted(classifier: Classifier, samples: Samples) -> Iterator[tuple[Tensor, Tensor, Labels]]:
+    """Features, logits and labels of all samples, a batch at a time."""
     device = classifier.head.weight.device
     for values, labels in zip(samples.values.split(250), samples.labels.split(250), strict=True):
-        yield classifier(to_network_range(values.to(device))), labels.to(device)
+        features, logits = classifier(to_network_range(values.to(device)))
+        yield features, logits, labels.to(device)
 
 
 def _card(data: DataConfig, train: Samples, classifier: Classifier, accuracy: float) -> Card:
@@ -175,14 +182,5 @@ def _card(data: DataConfig, train: Samples, classifier: Classifier, accuracy: fl
         channels=classifier.channels,
         class_names=train.class_names,
         heldout_accuracy=accuracy,
-        version=_version(),
+        version=ganzoo.__version__,
     )
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("ganzoo")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "unknown"

@@ -74,7 +74,8 @@ def kernel_distance(
 ) -> float:
     """KID: the unbiased squared MMD with kernel (x.y / d + 1)^3, averaged over random subsets of both sets.
 
-    In about (-0.1, inf) where the features are of order 1, 0 in expectation for equal distributions, lower is better.
+    0 in expectation for equal distributions, so that small negative values happen; lower is better. The kernel mixes
+    moments of three orders: features should have a mean square of about 1.
     A subset is drawn without replacement and holds all samples where there are no more than `subset_size`.
     Bińkowski et al. 2018, arXiv:1801.01401.
     """

@@ -137,6 +137,11 @@ def protocol_names() -> list[str]:
     return sorted(path.stem for path in PROTOCOLS.glob("*.yaml"))
 
 
+def protocol_summary(name: str) -> str:
+    """The first line of the protocol's file, which says what it is for."""
+    return (PROTOCOLS / f"{name}.yaml").read_text().partition("\n")[0].removeprefix("# ").rstrip(":.")
+
+
 def load_protocol(name_or_path: str | Path) -> Protocol:
     """The protocol of that name, or in that file (anything that ends in .yaml).
 

@@ -7,9 +7,10 @@ the discriminator's input, tanh at the output, weights from N(0, 0.02). Kernels 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
-from torch import nn
+from torch import Tensor, nn
 
 from ganzoo.config import setting
 from ganzoo.networks.base import NetworkConfig
@@ -80,7 +81,7 @@ class Generator(nn.Module):
         self.project = nn.Linear(latent_dim, widths[0] * base * base, bias=config.norm == "none")
         self.unflatten = nn.Unflatten(1, (widths[0], base, base))
         self.first = _activated(config.norm, widths[0], nn.ReLU)
-        ups = [_up(config, before, after) for before, after in zip(widths, widths[1:], strict=False)]
+        ups = [_up(config, before, after) for before, after in pairwise(widths)]
         self.stages = nn.Sequential(*ups)
         self.to_images = nn.Sequential(_transposed(config, widths[-1], shape[0], bias=True), nn.Tanh())
         self.apply(init_dcgan)
@@ -97,7 +98,7 @@ class Discriminator(nn.Module):
         base, stages = _checked_ladder(config, shape)
         widths = config.widths(stages)
         layers: list[nn.Module] = [_conv(config, shape[0], widths[0], bias=True), nn.LeakyReLU(0.2)]
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             layers += [_conv(config, before, after, bias=config.norm == "none")]
             layers += [_activated(config.norm, after, lambda: nn.LeakyReLU(0.2))]
         self.features = nn.Sequential(*layers, nn.Flatten())
@@ -114,8 +115,8 @@ def init_dcgan(module: nn.Module) -> None:
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
         nn.init.normal_(module.weight, 1.0, 0.02)
-    if getattr(module, "bias", None) is not None:
-        nn.init.zeros_(module.bias)
+    if isinstance(bias := getattr(module, "bias", None), Tensor):
+        nn.init.zeros_(bias)
 
 
 def _checked_ladder(config: ConvConfig, shape: tuple[int, ...]) -> tuple[int, int]:

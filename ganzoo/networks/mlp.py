@@ -4,6 +4,7 @@ Three hidden layers of 512 ReLU units in both networks. Hidden weights are He-un
 Glorot-uniform, biases are zero. For images the output is flattened pixels through tanh.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -62,7 +63,11 @@ class Discriminator(nn.Module):
         return self.layers(images).squeeze(1)
 
 
-ACTIVATIONS = {"relu": nn.ReLU, "leaky_relu": lambda: nn.LeakyReLU(0.2), "tanh": nn.Tanh}
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+}
 
 
 def _mlp(config: MLPConfig, inputs: int, outputs: int) -> list[nn.Module]:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -21,10 +22,11 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a parent of the path may be a file
+            temporary.unlink()
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise GanzooError(f"{path}: cannot be written: {reason}. What was there before is unchanged.") from error
 
@@ -38,7 +40,7 @@ def link_atomically(existing: Path, path: Path) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.unlink(missing_ok=True)
     os.link(existing, temporary)
-    os.replace(temporary, path)
+    temporary.replace(path)
     _sync_folder(path.parent)
 
 

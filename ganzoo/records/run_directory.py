@@ -88,11 +88,9 @@ class RunDirectory:
         values = read_values(self.config, overrides, found)
         experiment = build_experiment(values, source=self.config, found=found, to_train=True)
         before, after = flat(to_plain(self.experiment())), flat(to_plain(experiment))
+        allowed = f"a resumed run may change only {', '.join(MAY_CHANGE_ON_RESUME)}"
         fixed = [
-            Problem(
-                key,
-                f"{before.get(key)} -> {after.get(key)}: a resumed run may change only {', '.join(MAY_CHANGE_ON_RESUME)}",
-            )
+            Problem(key, f"{before.get(key)} -> {after.get(key)}: {allowed}")
             for key in sorted(before.keys() | after.keys())
             if before.get(key) != after.get(key) and not _may_change(key)
         ]

@@ -8,18 +8,28 @@ import torch
 from torch import nn
 
 from ganzoo.components import implementation
-from ganzoo.data.loading import GANData
+from ganzoo.data.loading import GANData, mixed_seed
 from ganzoo.errors import InputError
 from ganzoo.experiment import Experiment
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.gan import GAN
+from ganzoo.training.randomness import random_states, untouched_randomness
 
 
 def seed_everything(seed: int) -> None:
     """Sets every random stream that networks and training draw from."""
     torch.manual_seed(seed)
-    np.random.seed(seed)
+    np.random.seed(seed % 2**32)  # all that it takes
     random.seed(seed)
+
+
+def begin_gan(experiment: Experiment) -> GAN:
+    """The experiment's variant as it begins training: the same weights and the same random streams for the same seed."""
+    seed_everything(mixed_seed(experiment.seed, 0))
+    gan = build_gan(experiment)
+    seed_everything(mixed_seed(experiment.seed, 1))  # a stream of its own: a network more or less does not shift it
+    gan.random_states_to_begin_with = random_states()
+    return gan
 
 
 def build_gan(experiment: Experiment) -> GAN:
@@ -62,7 +72,8 @@ def load_generator(run_dir: str | Path, *, best: bool = False) -> GAN:
     """
     run = RunDirectory.open(run_dir)
     path = run.best_checkpoint if best else run.last_checkpoint
-    gan = build_gan(run.experiment())
+    with untouched_randomness():
+        gan = build_gan(run.experiment())
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         gan.load_state_dict(checkpoint["state_dict"])

@@ -40,6 +40,8 @@ class GAN(LightningModule):
         losses: the latest losses and penalties by name, detached, on the device: reading one waits for the device.
         logged_losses: those of the last logged update, as numbers.
         generator_updated: whether the current batch has updated the generator.
+        random_states_to_begin_with: taken up at the first batch and not before, since whatever is imported or built until
+            then may draw; None: the process's own.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class GAN(LightningModule):
         self.logged_losses: dict[str, float] = {}
         self._images_averaged = 0  # images_seen when the average last moved
         self._schedules: list[LambdaLR] = []
-        self._resumed_random_states: dict[str, Any] | None = None
+        self.random_states_to_begin_with: dict[str, Any] | None = None
 
     # What a variant defines
 
@@ -154,14 +156,14 @@ class GAN(LightningModule):
     # Plumbing
 
     def optimizer_of(self, network: str) -> LightningOptimizer:
-        return self.optimizers()[("generator", "discriminator").index(network)]  # type: ignore[index, return-value]
+        return self.optimizers()[("generator", "discriminator").index(network)]  # type: ignore[index]
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
         configs = (self.optimizer_configs.generator, self.optimizer_configs.discriminator)
         networks = (self.generator, self.discriminator)
         optimizers = [config.build(network.parameters()) for config, network in zip(configs, networks, strict=True)]
         self._schedules = [
-            LambdaLR(optimizer, config.factor)
+            LambdaLR(optimizer, lambda updates, config=config: config.factor(updates))
             for config, optimizer in zip(configs, optimizers, strict=True)
             if config.schedule != "constant" or config.warmup_updates
         ]
@@ -180,7 +182,8 @@ class GAN(LightningModule):
         self._images_averaged = self.images_seen
         for schedule in self._schedules:
             schedule.step()
-        if self.generator_updates % self.trainer.log_every_n_steps == 0:
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # the trainer's logger part sets it
+        if self.generator_updates % every == 0:
             self.logged_losses = {name: loss.item() for name, loss in self.losses.items()}
             self.log_now(self.logged_losses)
 
@@ -197,18 +200,19 @@ class GAN(LightningModule):
 
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.generator_updated = False
-        if self._resumed_random_states is not None:  # only now: building loaders and networks may have drawn
-            restore_random_states(self._resumed_random_states)
-            self._resumed_random_states = None
+        if self.random_states_to_begin_with is not None:
+            restore_random_states(self.random_states_to_begin_with)
+            self.random_states_to_begin_with = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         counters = {name: getattr(self, name) for name in COUNTERS}
-        checkpoint["ganzoo"] = {"counters": counters, "random_states": random_states()}
+        states = self.random_states_to_begin_with or random_states()
+        checkpoint["ganzoo"] = {"counters": counters, "random_states": states}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, count in checkpoint["ganzoo"]["counters"].items():
             setattr(self, name, count)
-        self._resumed_random_states = checkpoint["ganzoo"]["random_states"]
+        self.random_states_to_begin_with = checkpoint["ganzoo"]["random_states"]
 
 
 COUNTERS = ("generator_updates", "discriminator_updates", "images_seen", "_images_averaged")

@@ -5,7 +5,7 @@ import signal
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from ganzoo.config import to_plain
-from ganzoo.errors import Diverged, GanzooError, InputError, Stopped
+from ganzoo.errors import Diverged, InputError, Stopped
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.experiment import Experiment, load_experiment
@@ -23,7 +23,7 @@ from ganzoo.records.files import write_text
 from ganzoo.records.metrics_log import MetricsLog
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.records.tracking import wandb_logger, wandb_mode
-from ganzoo.training.build import build_data, build_gan, seed_everything
+from ganzoo.training.build import begin_gan, build_data
 from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
 from ganzoo.training.callbacks.evaluation import Evaluation
 from ganzoo.training.callbacks.guard import Guard
@@ -70,7 +70,6 @@ def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
 def _train(experiment: Experiment, run: RunDirectory) -> None:
     _quieten()
     with run.locked():
-        seed_everything(experiment.seed)
         session = Session.prepare(experiment, run)
         try:
             session.fit()
@@ -99,7 +98,7 @@ class Session:
 
     @classmethod
     def prepare(cls, experiment: Experiment, run: RunDirectory) -> "Session":
-        gan, clock, guard = build_gan(experiment), Clock(), Guard()
+        gan, clock, guard = begin_gan(experiment), Clock(), Guard()
         checkpoints = Checkpoints(experiment.checkpoint.every_generator_updates, run, guard, clock)
         samples = evaluation = None
         if (every := experiment.samples.every_generator_updates) is not None:
@@ -178,7 +177,7 @@ class Session:
             "name": self.experiment.name,
             "run_id": self.run.run_id,
             "seed": self.experiment.seed,
-            "ended": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
             "budget": {
                 name: getattr(self.gan, name) for name in ("generator_updates", "discriminator_updates", "images_seen")
             },

@@ -66,6 +66,8 @@ def test_data_that_cannot_train_an_extractor(tmp_path):
         train_extractor(Config(measurable=False), tmp_path / "a")
     with pytest.raises(InputError, match="has no images"):
         train_extractor(Points(), tmp_path / "a")
+    with pytest.raises(InputError, match="is a folder"):
+        train_extractor(Config(), tmp_path)
 
 
 def test_augmentation_moves_a_little_and_stays_in_range():

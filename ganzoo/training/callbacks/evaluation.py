@@ -33,6 +33,10 @@ class Evaluation(AfterGeneratorUpdates):
         self.seconds = 0.0
         self.tell = lambda gan, scores: None  # the progress display hangs itself in here
 
+    def on_train_start(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
+        self.evaluator.to(gan.device)
+        super().on_train_start(trainer, gan)
+
     def act(self, trainer: Trainer, gan: GAN) -> None:
         started = time.perf_counter()
         with self.clock.paused():

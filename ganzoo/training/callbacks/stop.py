@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
@@ -25,7 +26,7 @@ class Stop(Callback):
         signal_number: what stopped the run, or None.
     """
 
-    def __init__(self, generator_updates: int, checkpoints: Checkpoints, at_end: list[AfterGeneratorUpdates]):
+    def __init__(self, generator_updates: int, checkpoints: Checkpoints, at_end: Sequence[AfterGeneratorUpdates]):
         self.generator_updates, self.checkpoints, self.at_end = generator_updates, checkpoints, at_end
         self.signal_number: int | None = None
         self._handlers: dict[int, Any] = {}
@@ -43,7 +44,7 @@ class Stop(Callback):
         done = gan.generator_updates >= self.generator_updates
         if done or self.signal_number:
             trainer.should_stop = True
-            for callback in self.at_end if done else []:
+            for callback in self.at_end if done else ():
                 callback.act_now(trainer, gan)
             self.checkpoints.act_now(trainer, gan)
 
