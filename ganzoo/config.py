@@ -203,13 +203,13 @@ class Builder:
         return _NOTHING
 
 
-def visible(key: str, limit: int = 120) -> str:
-    r"""The key as a message shows it: on one line, of one page, without what a terminal would obey.
+def visible(text: str, limit: int = 120) -> str:
+    r"""The text, say a key, as a message shows it: one line, not endless, without what a terminal would obey.
 
     >>> print(visible("seed\t"), visible("\x1b[31m"), visible("a" * 1000, limit=5))
     seed\t \x1b[31m aaaa…
     """
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in key)
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
-from ganzoo.config import Builder, InvalidSettings, Settings, component, setting, to_plain
+from ganzoo.config import Builder, InvalidSettings, Settings, component, setting, to_plain, visible
 from ganzoo.data.base import DataConfig
 from ganzoo.errors import InputError, Problem, shorten
 from ganzoo.networks.base import NetworkConfig
@@ -113,7 +113,7 @@ def data_from_settings(settings: Iterable[str]) -> DataConfig:
     }
     builder = Builder(problems=found)
     data = builder.build(_DataSection, {"data": section})
-    if isinstance(data, _DataSection) and (missing := data.data.missing()):
+    if isinstance(data, _DataSection) and (missing := _on_one_line(data.data.missing)):
         builder.problems.append(Problem("data", missing))
     if builder.problems or not isinstance(data, _DataSection):
         raise InputError("data", builder.problems)
@@ -131,7 +131,7 @@ def _importable_plugins(plugins: Any, problems: list[Problem]) -> tuple[str, ...
     for plugin in plugins if isinstance(plugins, list) else []:
         try:
             there = importlib.util.find_spec(str(plugin)) is not None
-        except (ImportError, ValueError):  # a parent that is not there, a name that is no module's
+        except Exception:  # a parent that is not there or broken, a name that is no module's
             there = False
         if there:
             importable.append(str(plugin))
@@ -190,9 +190,9 @@ def _protocol_fits(evaluation: EvaluationConfig, data: DataConfig) -> Iterator[P
     except LookupError as error:
         yield Problem("evaluation.protocol", str(error.args[0]))
     except InputError as error:
-        yield Problem("evaluation.protocol", str(error))
+        yield Problem("evaluation.protocol", visible(" ".join(str(error).split()), limit=500))
     else:
-        if refusal := protocol.refuses(data, DATASETS.name_of(data), evaluation.extractor):
+        if refusal := _on_one_line(lambda: protocol.refuses(data, DATASETS.name_of(data), evaluation.extractor)):
             yield Problem("evaluation.protocol", f"{evaluation.protocol} does not fit: {refusal}")
 
 
@@ -214,12 +214,21 @@ CROSS_CHECKS = (
 
 
 def _misfits(parts: Mapping[str, Any]) -> list[Problem]:
-    if "data" in parts and (missing := parts["data"].missing()):
+    if "data" in parts and (missing := _on_one_line(parts["data"].missing)):
         absent = [Problem("data", missing)]  # and what the data are like cannot be asked
         parts = {name: part for name, part in parts.items() if name != "data"}
     else:
         absent = []
     return absent + [problem for check in CROSS_CHECKS for problem in _ask(check, parts)]
+
+
+def _on_one_line(question: Callable[[], str | None]) -> str | None:
+    """Its answer, in which there may be any path; what the system cannot even look up is an answer too."""
+    try:
+        answer = question()
+    except (OSError, RuntimeError, ValueError) as error:  # a name too long, the home of nobody, a null byte
+        answer = getattr(error, "strerror", None) or str(error)
+    return answer and visible(" ".join(answer.split()), limit=1000)
 
 
 def _ask(check: Callable[..., Iterator[Problem]], parts: Mapping[str, Any]) -> list[Problem]:

@@ -14,6 +14,7 @@ from ganzoo.errors import InputError, Problem, shorten
 MOST_BYTES = 1_000_000  # an experiment is a page; a larger file is somebody's data
 MOST_COPIED = 100_000  # values and characters that references may copy, so that ${a}${a} cannot double for ever
 DEEPEST = 20  # levels of sections and lists, and of references; four are needed
+MOST_BITS = 1024  # of a whole number: no float is larger, and Python refuses to print much longer ones
 MARK = "\ue000{"  # a private-use character: no text has it
 REFERENCE = re.compile(r"\$\{([A-Za-z_][\w.]*)\}")
 
@@ -89,16 +90,18 @@ def _unmarked(node: Any, depth: int = 0) -> Any:
         return {_unmarked(key): _unmarked(value, depth + 1) for key, value in node.items()}
     if isinstance(node, list):
         return [_unmarked(part, depth + 1) for part in node]
+    if isinstance(node, int) and node.bit_length() > MOST_BITS:
+        raise ValueError(f"a number has more than {MOST_BITS} bits")
     return node.replace(MARK, "${") if isinstance(node, str) else node
 
 
 def _read_text(path: Path) -> str:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(
-                path, f"the file has {path.stat().st_size:,} bytes; an experiment has at most {MOST_BYTES:,}"
-            )
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)  # and no more: /dev/zero has no size and no end
+        if len(content) > MOST_BYTES:
+            raise InputError(path, f"the file has more than {MOST_BYTES:,} bytes, the most that an experiment may have")
+        return content.decode()
     except FileNotFoundError:
         raise InputError(path, f"there is no such file{_nearest_file(path)}") from None
     except UnicodeDecodeError:
@@ -121,8 +124,10 @@ def _apply_override(values: dict[str, Any], override: str) -> Problem | None:
     """Sets the dotted key in `values`, making sections on the way; the problem if it cannot be."""
     key, equals, text = override.partition("=")
     parts = key.split(".")
-    if not equals or not all(part.strip() for part in parts) or len(parts) > DEEPEST:
+    if not equals or not all(part.strip() for part in parts):
         return Problem(shorten(override), "an override must be written key=value, with a dotted key")
+    if len(parts) > DEEPEST:
+        return Problem(visible(key), f"no key has more than {DEEPEST} parts")
     try:
         value = _parse_value(text, source=key)
     except InputError as error:

@@ -4,6 +4,8 @@ import importlib.util
 import netrc
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import urlparse
 
@@ -40,15 +42,31 @@ def logged_in() -> bool:
         return False
 
 
-def wandb_logger(experiment: Experiment, run: RunDirectory) -> Logger | None:
+@contextmanager
+def wandb_logger(experiment: Experiment, run: RunDirectory) -> Iterator[Logger | None]:
     """A logger into <run directory>/wandb under the run's id, which a resumed run keeps; None when disabled.
+
+    W&B's run ends with the body, so that all of it is written and the next one in this process is another.
 
     Raises:
         GanzooError: W&B was asked for and is not installed.
     """
     mode = wandb_mode(experiment.tracking.wandb)
-    if mode == "disabled":
-        return None
+    logger = None if mode == "disabled" else _started(experiment, run, mode)
+    try:
+        yield logger
+    except BaseException:
+        _finish(logger, exit_code=1)
+        raise
+    _finish(logger, exit_code=0)
+
+
+def _finish(logger: Logger | None, exit_code: int) -> None:
+    if logger is not None:
+        logger.experiment.finish(exit_code=exit_code)  # type: ignore[attr-defined]
+
+
+def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> Logger | None:
     if importlib.util.find_spec("wandb") is None:
         raise GanzooError(
             f"tracking.wandb is {mode} and wandb is not installed: pip install wandb, or set it to disabled"

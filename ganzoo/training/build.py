@@ -24,7 +24,7 @@ def seed_everything(seed: int) -> None:
 
 
 def begin_gan(experiment: Experiment) -> GAN:
-    """The experiment's variant as it begins training: the same weights and the same random streams for the same seed."""
+    """The experiment's variant as it begins training: the seed decides the weights and the random streams."""
     seed_everything(mixed_seed(experiment.seed, 0))
     gan = build_gan(experiment)
     seed_everything(mixed_seed(experiment.seed, 1))  # a stream of its own: a network more or less does not shift it

@@ -40,8 +40,8 @@ class GAN(LightningModule):
         losses: the latest losses and penalties by name, detached, on the device: reading one waits for the device.
         logged_losses: those of the last logged update, as numbers.
         generator_updated: whether the current batch has updated the generator.
-        random_states_to_begin_with: taken up at the first batch and not before, since whatever is imported or built until
-            then may draw; None: the process's own.
+        random_states_to_begin_with: taken up at the first batch and not before, since whatever is imported or built
+            until then may draw; None: the process's own.
     """
 
     def __init__(

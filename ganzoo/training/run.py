@@ -12,6 +12,7 @@ from typing import Any
 import lightning
 import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.loggers import Logger
 
 from ganzoo.config import to_plain
 from ganzoo.errors import Diverged, InputError, Stopped
@@ -72,7 +73,8 @@ def _train(experiment: Experiment, run: RunDirectory) -> None:
     with run.locked():
         session = Session.prepare(experiment, run)
         try:
-            session.fit()
+            with wandb_logger(experiment, run) as mirror:
+                session.fit(mirror)
         except Diverged as error:
             session.write_record("diverged", str(error))
             raise Diverged(f"{run.path}: {error} {session.kept()}") from None
@@ -108,7 +110,7 @@ class Session:
             evaluation = Evaluation(every, _evaluator(experiment), checkpoints, clock)
         return cls(experiment, run, gan, clock, guard, checkpoints, samples, evaluation)
 
-    def fit(self) -> None:
+    def fit(self, mirror: Logger | None) -> None:
         settings, resumed = self.experiment.trainer, self.run.last_checkpoint.exists()
         updates = self.experiment.budget.generator_updates
         at_end = [callback for callback in (self.samples, self.evaluation) if callback is not None]
@@ -116,7 +118,7 @@ class Session:
         callbacks: list[lightning.Callback] = [self.guard, *at_end, self.stop, self.checkpoints]
         if settings.progress:
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
-        trainer = self._trainer([_StartClock(self), *callbacks])
+        trainer = self._trainer([_StartClock(self), *callbacks], mirror)
         if not resumed:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
         trainer.fit(
@@ -126,9 +128,8 @@ class Session:
             weights_only=True,
         )
 
-    def _trainer(self, callbacks: list[lightning.Callback]) -> lightning.Trainer:
+    def _trainer(self, callbacks: list[lightning.Callback], mirror: Logger | None) -> lightning.Trainer:
         settings = self.experiment.trainer
-        mirror = wandb_logger(self.experiment, self.run)
         try:
             return lightning.Trainer(
                 accelerator=settings.accelerator,

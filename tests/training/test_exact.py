@@ -53,8 +53,8 @@ def test_stopped_and_resumed_equals_uninterrupted(tmp_path, settings, workers):
 
 
 def test_points_resume_exactly_too(tmp_path):
-    tiny = ["generator.width=8", "discriminator.width=8", "data.num_points=50", "data.batch_size=16", "tracking.wandb=disabled",
-            "evaluation.protocol=null", "samples.every_generator_updates=null"]  # fmt: skip
+    off = ["tracking.wandb=disabled", "evaluation.protocol=null", "samples.every_generator_updates=null"]
+    tiny = [*off, "generator.width=8", "discriminator.width=8", "data.num_points=50", "data.batch_size=16"]
     train(RING, [*tiny, budget(9)], run_dir=tmp_path / "whole")
     train(RING, [*tiny, budget(4)], run_dir=tmp_path / "parts")
     resume(tmp_path / "parts", [budget(9)])
@@ -127,11 +127,11 @@ def test_killed_twice_it_ends_as_if_never_killed(tmp_path):
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_signal_checkpoints_first(tmp_path, number, code, workers):
     run = tmp_path / "run"
-    process = start(DIGITS, *TINY, "checkpoint.every_generator_updates=1000000", budget(10**6), f"data.num_workers={workers}",
-                    "--run-dir", run)  # fmt: skip
+    endless = [budget(10**6), "checkpoint.every_generator_updates=1000000", f"data.num_workers={workers}"]
+    process = start(DIGITS, *TINY, *endless, "--run-dir", run)
     wait_for(run / "metrics.jsonl", 20, process)
     process.send_signal(number)
-    out, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=60)
     assert process.returncode == code, err
     assert "--resume" in err and "Traceback" not in err
     updates = checkpoint_of(run)["ganzoo"]["counters"]["generator_updates"]

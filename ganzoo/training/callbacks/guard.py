@@ -29,7 +29,7 @@ class Guard(Callback):
         if gan.discriminator_updates - self._checked_at >= CHECK_EVERY:
             self._checked_at = gan.discriminator_updates
             self.check(gan)
-            self._check_gradient(gan)
+            self.check_gradient(gan)
 
     def check(self, gan: GAN) -> None:
         """Raises Diverged if a loss or a weight is not finite. A checkpoint is written only after this."""
@@ -40,7 +40,8 @@ class Guard(Callback):
             if not torch.isfinite(_norm(list(network.parameters()))):
                 raise Diverged(f"the {name}'s weights are not finite {_when(gan)}")
 
-    def _check_gradient(self, gan: GAN) -> None:
+    def check_gradient(self, gan: GAN) -> None:
+        """Raises Diverged at the second check in a row that finds no gradient in the generator."""
         if gan.generator_updates == self._generator_updates:
             return  # n_critic is large: the gradients are those of the last check
         self._generator_updates = gan.generator_updates

@@ -1,0 +1,123 @@
+"""What every variant must do, one row each. A new variant adds its row to ROWS and nothing else here.
+
+The golden losses are those of the first three generator updates on the CPU with seed 0 (torch 2.15): not from a paper,
+but a tripwire for changes of the mathematics, the order of random draws, or the batches.
+"""
+
+import importlib
+import re
+from dataclasses import dataclass
+
+import pytest
+import torch
+from conftest import DIGITS, ROOT, TINY, checkpoint_of, differences, metrics_of
+from torch import nn
+
+from ganzoo.components import VARIANTS
+from ganzoo.training.build import load_generator
+from ganzoo.training.gan import GAN
+from ganzoo.training.run import resume, train
+
+
+@dataclass(frozen=True)
+class Row:
+    name: str
+    overrides: tuple[str, ...]
+    discriminator_losses: tuple[float, float, float]
+    generator_losses: tuple[float, float, float]
+
+
+# So that three updates move the losses well beyond rounding.
+FAST = ("optimizer.generator.lr=0.02", "optimizer.discriminator.lr=0.02")
+
+ROWS = [
+    Row(
+        "dcgan",
+        FAST,
+        discriminator_losses=(1.3870360851287842, 1.3560237884521484, 1.2934191226959229),
+        generator_losses=(0.6812887191772461, 0.6732497811317444, 0.6749933958053589),
+    ),
+]
+
+each_variant = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+
+
+def tiny(row: Row, updates: int) -> list[str]:
+    return [
+        *TINY,
+        f"variant={{name: {row.name}, latent_dim: 4}}",
+        *row.overrides,
+        f"budget.generator_updates={updates}",
+    ]
+
+
+def test_every_variant_has_its_file_its_row_and_an_experiment():
+    tried = {row.name for row in ROWS}
+    text = "".join(path.read_text() for path in ROOT.glob("experiments/**/*.yaml"))
+    assert set(VARIANTS.names()) == tried
+    assert tried <= set(re.findall(r"variant: \{name: (\w+)", text))
+
+
+@each_variant
+def test_its_first_line_names_a_paper_and_its_year(row):
+    assert re.search(r"(19|20)\d\d, arXiv:\d{4}\.\d{4,5}", VARIANTS.summary(row.name))
+
+
+@each_variant
+def test_its_losses_are_the_golden_ones(row, tmp_path):
+    train(DIGITS, tiny(row, 3), run_dir=tmp_path / "run")
+    lines = metrics_of(tmp_path / "run")
+    assert [line["generator_updates"] for line in lines] == [1, 2, 3]
+    assert [line["discriminator/loss"] for line in lines] == pytest.approx(row.discriminator_losses, rel=1e-4)
+    assert [line["generator/loss"] for line in lines] == pytest.approx(row.generator_losses, rel=1e-4)
+
+
+@each_variant
+def test_it_resumes_exactly(row, tmp_path):
+    train(DIGITS, tiny(row, 5), run_dir=tmp_path / "whole")
+    train(DIGITS, tiny(row, 2), run_dir=tmp_path / "parts")
+    resume(tmp_path / "parts", ["budget.generator_updates=5"])
+    assert differences(checkpoint_of(tmp_path / "whole"), checkpoint_of(tmp_path / "parts")) == []
+    assert metrics_of(tmp_path / "whole") == metrics_of(tmp_path / "parts")
+
+
+@each_variant
+def test_its_counts_average_and_state_survive_a_round_trip(row, tmp_path):
+    run = train(DIGITS, tiny(row, 4), run_dir=tmp_path / "run")
+    checkpoint, gan = checkpoint_of(run.path), load_generator(run.path)
+    assert differences(dict(checkpoint["state_dict"]), dict(gan.state_dict())) == []
+    assert gan.generator_updates == 4 and gan.discriminator_updates == 4 * gan.config.n_critic
+    assert gan.images_seen == 16 * gan.discriminator_updates
+    averaged, current = gan.ema_generator.state_dict(), gan.generator.state_dict()
+    assert any(not torch.equal(averaged[name], current[name]) for name in current)
+    assert gan.sample(5, seed=1).shape == (5, 1, 8, 8) and torch.equal(gan.sample(5, seed=1), gan.sample(5, seed=1))
+
+
+@each_variant
+@pytest.mark.filterwarnings("ignore:.*does not have many workers")
+@pytest.mark.filterwarnings("ignore:.*in eval mode at the start of training")
+@pytest.mark.filterwarnings("ignore:.*LeafSpec")
+def test_it_trains_anybodys_networks_under_a_plain_trainer(row):
+    import lightning
+    from torch.utils.data import DataLoader, TensorDataset
+
+    module = importlib.import_module(f"ganzoo.variants.{row.name}")
+    variant = next(
+        cls
+        for cls in vars(module).values()
+        if isinstance(cls, type) and cls.__module__ == module.__name__ and issubclass(cls, GAN)
+    )
+    generator = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    discriminator = nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(), nn.Linear(8, 1), nn.Flatten(0))
+    gan = variant(generator, discriminator, module.Config(latent_dim=3))
+    before = [parameter.clone() for parameter in (*generator.parameters(), *discriminator.parameters())]
+    loader = DataLoader(TensorDataset(torch.randn(64, 2)), batch_size=4)
+    quiet = {
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "enable_checkpointing": False,
+        "logger": False,
+    }
+    lightning.Trainer(max_epochs=1, accelerator="cpu", **quiet).fit(gan, loader)
+    after = (*generator.parameters(), *discriminator.parameters())
+    assert all(not torch.equal(old, new) and torch.isfinite(new).all() for old, new in zip(before, after, strict=True))
