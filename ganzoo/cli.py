@@ -11,6 +11,7 @@ import click
 
 from ganzoo import __version__
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
+from ganzoo.config import visible
 from ganzoo.errors import GanzooError, InputError
 
 
@@ -23,7 +24,7 @@ class Commands(click.Group):
         except GanzooError as error:
             if context.params.get("debug"):
                 raise
-            click.echo(f"ganzoo: {error}", err=True)
+            click.echo("\n".join(visible(line, limit=5000) for line in f"ganzoo: {error}".split("\n")), err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("ganzoo: stopped", err=True)
@@ -98,6 +99,8 @@ def train(
         loaded = load_experiment(experiment, overrides)
         if print_config:
             return click.echo(loaded.to_yaml(), nl=False)
+        if run_dir is not None and (run_dir / "config.yaml").exists():  # told before torch is imported
+            raise InputError(run_dir, f"there is a run here already; go on with it by --resume {run_dir}")
         from ganzoo.training.run import train as run_training
 
         run = run_training(loaded, run_dir=run_dir)
@@ -146,6 +149,8 @@ def evaluate(
             raise InputError("--protocol", str(error.args[0])) from None
     if not Path(source).exists():
         raise InputError(source, "there is no such run directory, folder, zip or .npz")
+    if not protocols and not (Path(source) / "config.yaml").is_file():
+        raise InputError(source, "this is no run directory, so the protocol must be named: --protocol NAME")
     from ganzoo.evaluation.evaluate import evaluate as score
 
     answers = [
@@ -164,13 +169,28 @@ def _score_rows(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
     return [(name, f"{value:.5g}", f"{floor[name]:.5g}") for name, value in answer["scores"].items()]
 
 
+FORMATS = (".png", ".npz", ".zip", "")  # the last: a folder
+
+
+def _in_a_format(context: click.Context, parameter: click.Parameter, out: Path) -> Path:
+    if out.suffix not in FORMATS:
+        raise InputError("--out", f"{str(out)!r} must end in .png, .npz or .zip; without an ending it is a folder")
+    return out
+
+
 @main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("-n", "--number", type=click.IntRange(1, 10_000_000), default=64, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
 @click.option("--truncation", type=click.FloatRange(0, min_open=True), help="Latents beyond this are drawn again.")
 @click.option("--best", is_flag=True, help="The checkpoint with the best score instead of the last.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="A .png grid, an .npz, a .zip or a folder.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    callback=_in_a_format,
+    required=True,
+    help="A .png grid, an .npz, a .zip or a folder.",
+)
 def sample(run_dir: Path, number: int, seed: int, truncation: float | None, best: bool, out: Path) -> None:
     """Writes samples of a run's averaged generator.
 

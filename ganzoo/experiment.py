@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
 from ganzoo.config import Builder, InvalidSettings, Settings, component, setting, to_plain, visible
@@ -29,6 +29,9 @@ from ganzoo.training.config import (
 )
 from ganzoo.training.optimizers import Optimizers
 from ganzoo.values import flat_overrides, read_values
+
+if TYPE_CHECKING:
+    from ganzoo.evaluation.protocol import Protocol
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,20 +183,31 @@ def _batch_norm_needs_two(
         yield Problem("data.batch_size", "1 leaves BatchNorm nothing to normalise over; it must be at least 2")
 
 
+def _protocol_is_there(evaluation: EvaluationConfig) -> Iterator[Problem]:
+    found = _protocol_of(evaluation)
+    if isinstance(found, Problem):
+        yield found
+
+
 def _protocol_fits(evaluation: EvaluationConfig, data: DataConfig) -> Iterator[Problem]:
-    if evaluation.protocol is None:
+    protocol = _protocol_of(evaluation)
+    if protocol is None or isinstance(protocol, Problem):
         return
+    if refusal := _on_one_line(lambda: protocol.refuses(data, DATASETS.name_of(data), evaluation.extractor)):
+        yield Problem("evaluation.protocol", f"{evaluation.protocol} does not fit: {refusal}")
+
+
+def _protocol_of(evaluation: EvaluationConfig) -> "Protocol | Problem | None":
+    if evaluation.protocol is None:
+        return None
     from ganzoo.evaluation.protocol import load_protocol
 
     try:
-        protocol = load_protocol(evaluation.protocol)
+        return load_protocol(evaluation.protocol)
     except LookupError as error:
-        yield Problem("evaluation.protocol", str(error.args[0]))
+        return Problem("evaluation.protocol", str(error.args[0]))
     except InputError as error:
-        yield Problem("evaluation.protocol", visible(" ".join(str(error).split()), limit=500))
-    else:
-        if refusal := _on_one_line(lambda: protocol.refuses(data, DATASETS.name_of(data), evaluation.extractor)):
-            yield Problem("evaluation.protocol", f"{evaluation.protocol} does not fit: {refusal}")
+        return Problem("evaluation.protocol", visible(" ".join(str(error).split()), limit=500))
 
 
 def _batch_divides(data: DataConfig, trainer: TrainerConfig) -> Iterator[Problem]:
@@ -208,6 +222,7 @@ CROSS_CHECKS = (
     _per_sample_gradients,
     _labels_are_there,
     _batch_norm_needs_two,
+    _protocol_is_there,
     _protocol_fits,
     _batch_divides,
 )

@@ -87,7 +87,7 @@ def _unmarked(node: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise RecursionError
     if isinstance(node, dict):
-        return {_unmarked(key): _unmarked(value, depth + 1) for key, value in node.items()}
+        return {str(_unmarked(key)): _unmarked(value, depth + 1) for key, value in node.items()}
     if isinstance(node, list):
         return [_unmarked(part, depth + 1) for part in node]
     if isinstance(node, int) and node.bit_length() > MOST_BITS:
@@ -103,7 +103,7 @@ def _read_text(path: Path) -> str:
             raise InputError(path, f"the file has more than {MOST_BYTES:,} bytes, the most that an experiment may have")
         return content.decode()
     except FileNotFoundError:
-        raise InputError(path, f"there is no such file{_nearest_file(path)}") from None
+        raise InputError(visible(str(path)), f"there is no such file{_nearest_file(path)}") from None
     except UnicodeDecodeError:
         raise InputError(path, "the file is not UTF-8 text") from None
     except (OSError, ValueError) as error:  # a folder, no permission, a null byte or 10,000 characters in the name

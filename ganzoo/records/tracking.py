@@ -74,20 +74,21 @@ def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> Logger | 
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
-    logger = WandbLogger(
-        project=experiment.tracking.project,
-        name=f"{experiment.name}/{run.run_id}",
-        group=experiment.name,
-        id=run.run_id,
-        resume="allow" if mode == "online" else None,
-        save_dir=run.path,
-        offline=mode == "offline",
-        settings=wandb.Settings(silent=True, console="off"),
-    )
     try:
-        logger.experiment.config.update(to_plain(experiment), allow_val_change=True)
-        logger.experiment.define_metric("*", step_metric="generator_updates")
+        mirror = wandb.init(
+            project=experiment.tracking.project,
+            name=f"{experiment.name}/{run.run_id}",
+            group=experiment.name,
+            id=run.run_id,
+            resume="allow" if mode == "online" else None,
+            dir=run.path,
+            mode=mode,
+            config=to_plain(experiment),
+            allow_val_change=True,
+            settings=wandb.Settings(silent=True, console="off"),
+        )
     except wandb.Error as error:
         print(f"W&B does not answer ({error}); the run goes on without it, all in {run.path}", file=sys.stderr)
         return None
-    return logger
+    mirror.define_metric("*", step_metric="generator_updates")
+    return WandbLogger(experiment=mirror)

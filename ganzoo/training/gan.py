@@ -6,7 +6,7 @@ steps of both optimisers and its `batch_idx` starts again at every epoch, so nei
 """
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from ganzoo.shapes import Images, Labels, Latents, Scalar
 from ganzoo.training.config import GANConfig
 from ganzoo.training.ema import averaged_copy, move_average
-from ganzoo.training.optimizers import Optimizers
+from ganzoo.training.optimizers import OptimizerConfig, Optimizers
 from ganzoo.training.randomness import random_states, restore_random_states
 
 
@@ -163,7 +163,7 @@ class GAN(LightningModule):
         networks = (self.generator, self.discriminator)
         optimizers = [config.build(network.parameters()) for config, network in zip(configs, networks, strict=True)]
         self._schedules = [
-            LambdaLR(optimizer, lambda updates, config=config: config.factor(updates))
+            LambdaLR(optimizer, _factor_of(config))
             for config, optimizer in zip(configs, optimizers, strict=True)
             if config.schedule != "constant" or config.warmup_updates
         ]
@@ -216,6 +216,11 @@ class GAN(LightningModule):
 
 
 COUNTERS = ("generator_updates", "discriminator_updates", "images_seen", "_images_averaged")
+
+
+def _factor_of(config: OptimizerConfig) -> Callable[[int], float]:
+    """The schedule as a plain function: what else is callable, LambdaLR would write into the checkpoint."""
+    return lambda generator_updates: config.factor(generator_updates)
 
 
 @contextmanager

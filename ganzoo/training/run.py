@@ -118,15 +118,16 @@ class Session:
         callbacks: list[lightning.Callback] = [self.guard, *at_end, self.stop, self.checkpoints]
         if settings.progress:
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
-        trainer = self._trainer([_StartClock(self), *callbacks], mirror)
+        trainer = self._trainer([_Start(self), *callbacks], mirror)
         if not resumed:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
-        trainer.fit(
-            self.gan,
-            datamodule=build_data(self.experiment),
-            ckpt_path=self.run.last_checkpoint if resumed else None,
-            weights_only=True,
-        )
+        with self.stop.listening():
+            trainer.fit(
+                self.gan,
+                datamodule=build_data(self.experiment),
+                ckpt_path=self.run.last_checkpoint if resumed else None,
+                weights_only=True,
+            )
 
     def _trainer(self, callbacks: list[lightning.Callback], mirror: Logger | None) -> lightning.Trainer:
         settings = self.experiment.trainer
@@ -198,27 +199,24 @@ class Session:
         evaluation = self.evaluation
         if evaluation is None:
             return None
-        protocol = to_plain(evaluation.protocol)
-        floor = evaluation.evaluator.floor()
-        latest = {"generator_updates": evaluation.acted_at, "scores": evaluation.scores}
-        seconds = round(evaluation.seconds, 3)
         return {
-            "protocol": protocol,
+            "protocol": to_plain(evaluation.protocol),
             "first": evaluation.first,
-            "last": latest,
+            "last": {"generator_updates": evaluation.acted_at, "scores": evaluation.scores},
             "best": evaluation.best,
-            "floor": floor,
-            "seconds": seconds,
+            "floor": evaluation.floor,
+            "seconds": round(evaluation.seconds, 3),
         }
 
 
-class _StartClock(lightning.Callback):
-    """First of all callbacks: a resumed run forgets what it will write again, and time begins to count."""
+class _Start(lightning.Callback):
+    """First of all callbacks: signals are heard, lines to be written again are forgotten, time begins to count."""
 
     def __init__(self, session: Session):
         self.session = session
 
     def on_train_start(self, trainer: lightning.Trainer, gan: GAN) -> None:  # type: ignore[override]
+        self.session.stop.listen()
         self.session.images_before = gan.images_seen
         self.session.run.forget_metrics_after(gan.generator_updates)
         self.session.clock.start()

@@ -21,6 +21,7 @@ class Evaluation(AfterGeneratorUpdates):
         scores: the latest scores.
         best: {"generator_updates": ..., "scores": ...} of the best, or empty.
         first: the scores at the start.
+        floor: the scores of held-out real samples.
     """
 
     def __init__(self, every: int, evaluator: Evaluator, checkpoints: Checkpoints, clock: Clock):
@@ -29,6 +30,7 @@ class Evaluation(AfterGeneratorUpdates):
         self.protocol = evaluator.protocol
         self.scores: dict[str, float] = {}
         self.first: dict[str, float] = {}
+        self.floor: dict[str, float] = {}
         self.best: dict[str, Any] = {}
         self.seconds = 0.0
         self.tell = lambda gan, scores: None  # the progress display hangs itself in here
@@ -42,6 +44,7 @@ class Evaluation(AfterGeneratorUpdates):
         with self.clock.paused():
             self.checkpoints.guard.check(gan)
             self.scores = self._scores(gan)
+            self.floor = self.floor or self.evaluator.floor()
         self.seconds += time.perf_counter() - started
         self.first = self.first or self.scores
         gan.log_now({f"evaluation/{name}": score for name, score in self.scores.items()})
@@ -61,10 +64,13 @@ class Evaluation(AfterGeneratorUpdates):
         return math.isfinite(new) and (math.isnan(old) or better)
 
     def state_dict(self) -> dict[str, Any]:
-        kept = {name: getattr(self, name) for name in ("scores", "first", "best", "seconds")}
+        kept = {name: getattr(self, name) for name in KEPT}
         return {**super().state_dict(), **kept}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        for name in ("scores", "first", "best", "seconds"):
+        for name in KEPT:
             setattr(self, name, state_dict[name])
+
+
+KEPT = ("scores", "first", "floor", "best", "seconds")  # in the checkpoint

@@ -3,9 +3,9 @@
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from types import FrameType
-from typing import Any
 
 from lightning import Callback, Trainer
 
@@ -29,12 +29,26 @@ class Stop(Callback):
     def __init__(self, generator_updates: int, checkpoints: Checkpoints, at_end: Sequence[AfterGeneratorUpdates]):
         self.generator_updates, self.checkpoints, self.at_end = generator_updates, checkpoints, at_end
         self.signal_number: int | None = None
-        self._handlers: dict[int, Any] = {}
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Signals in the body end the run in order; afterwards they do what they did before."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
+        try:
+            yield
+        finally:
+            if _in_main_thread():
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Takes the signals, also from Lightning, whose own handler ends with status 0 and no checkpoint."""
+        if _in_main_thread():  # nobody else may: a notebook's server, say, trains in another thread
+            for number in SIGNALS:
+                signal.signal(number, self._remember)
 
     def on_train_start(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
-        # Here, since Lightning has installed its own handler by now, which ends with status 0 and no checkpoint.
-        if threading.current_thread() is threading.main_thread():
-            self._handlers = {number: signal.signal(number, self._remember) for number in SIGNALS}
         self._stop_if_due(trainer, gan)  # a resumed run may have spent its budget
 
     def on_train_batch_end(self, trainer: Trainer, gan: GAN, *args, **kwargs) -> None:  # type: ignore[override]
@@ -48,13 +62,12 @@ class Stop(Callback):
                 callback.act_now(trainer, gan)
             self.checkpoints.act_now(trainer, gan)
 
-    def teardown(self, trainer: Trainer, gan: GAN, stage: str) -> None:  # type: ignore[override]
-        for number, handler in self._handlers.items():
-            signal.signal(number, handler)
-        self._handlers = {}
-
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number == signal.SIGINT == number:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         self.signal_number = number
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
