@@ -8,7 +8,7 @@ the `name` in its section. Nothing here imports torch: a spelling mistake must n
 import dataclasses
 import math
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, Protocol, TypeVar, Union, get_args, get_origin, get_type_hints, runtime_checkable
@@ -174,8 +174,8 @@ class Builder:
         if choice or (isinstance(declared, type) and issubclass(declared, Settings)):
             if not isinstance(value, Mapping):
                 return self._complain(key, f"{shorten(value)} must be a section of keys, such as {{name: ...}}")
-            section = self._chosen(choice, value, key) if choice else (declared, value)
-            made = self.build(*section, at=f"{key}.") if section else None
+            chosen = self._chosen(choice, value, key) if choice else (declared, value)
+            made = self.build(chosen[0], chosen[1], at=f"{key}.") if chosen else None
             return _NOTHING if made is None else made
         try:
             typed = _typed(cls, field.name, value)
@@ -233,17 +233,15 @@ def _typed(cls: type[Settings], name: str, value: Any) -> Any:
         raise ValueError(str(error)) from error
 
 
-@cache
-def _holder(cls: type[Settings], name: str) -> Any:
+def _make_holder(cls: type, name: str) -> Any:
     """OmegaConf's container of just that field, empty, for `merge` to copy. To make one takes a millisecond."""
     from omegaconf import OmegaConf
 
     return OmegaConf.structured(dataclasses.make_dataclass("Holder", [(name, _types_of(cls)[name])]))
 
 
-@cache
-def _types_of(cls: type[Settings]) -> dict[str, Any]:
-    return get_type_hints(cls)
+_holder: Callable[[type, str], Any] = cache(_make_holder)
+_types_of: Callable[[type], dict[str, Any]] = cache(get_type_hints)
 
 
 def describe(declared: Any) -> str:

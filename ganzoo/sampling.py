@@ -2,9 +2,9 @@
 
 import io
 import json
-import zipfile
 from math import isqrt
 from pathlib import Path
+from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
@@ -72,10 +72,10 @@ def save_samples(samples: Images, out: Path, labels: Tensor | None = None) -> No
 
 
 def _write_zip(file, names: list[str], arrays: np.ndarray) -> None:
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+    with ZipFile(file, "w") as archive:
         for name, array in zip(names, arrays, strict=True):
-            archive.writestr(name, _png(array))
-        archive.writestr("dataset.json", json.dumps({"labels": None}))
+            archive.writestr(ZipInfo(name), _png(array))  # ZipInfo has no date: the same samples are the same bytes
+        archive.writestr(ZipInfo("dataset.json"), json.dumps({"labels": None}))
 
 
 def _png(array: np.ndarray) -> bytes:

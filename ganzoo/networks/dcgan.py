@@ -52,6 +52,10 @@ class ConvConfig(NetworkConfig):
             f"the nearest to {shape[-1]} are {' and '.join(map(str, near))}"
         )
 
+    @property
+    def mixes_samples(self) -> bool:
+        return self.norm == "batch"
+
     def widths(self, stages: int) -> list[int]:
         """Channels from the full resolution down to the smallest."""
         return [min(self.width << stage, self.max_width) for stage in range(stages)]
@@ -65,10 +69,6 @@ class GeneratorConfig(ConvConfig):
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(ConvConfig):
     """From images to logits."""
-
-    @property
-    def mixes_samples(self) -> bool:
-        return self.norm == "batch"
 
 
 class Generator(nn.Module):

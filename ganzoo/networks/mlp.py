@@ -25,6 +25,10 @@ class MLPConfig(NetworkConfig):
     activation: Literal["relu", "leaky_relu", "tanh"] = setting("relu", "of the hidden layers")
     norm: Literal["none", "batch"] = setting("none", "normalisation of the hidden layers")
 
+    @property
+    def mixes_samples(self) -> bool:
+        return self.norm == "batch"
+
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig(MLPConfig):
@@ -34,10 +38,6 @@ class GeneratorConfig(MLPConfig):
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig(MLPConfig):
     """From points or images to logits."""
-
-    @property
-    def mixes_samples(self) -> bool:
-        return self.norm == "batch"
 
 
 class Generator(nn.Module):

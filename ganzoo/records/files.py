@@ -32,7 +32,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))  # type: ignore[arg-type, return-value]
+    write_atomically(path, lambda file: file.write(text.encode()))  # type: ignore[arg-type]
 
 
 def link_atomically(existing: Path, path: Path) -> None:

@@ -47,7 +47,7 @@ def build_gan(experiment: Experiment) -> GAN:
         discriminator,
         config,
         optimizers=experiment.optimizer,
-        ema_halflife_images=experiment.ema.halflife_images,
+        ema=experiment.ema,
     )
 
 

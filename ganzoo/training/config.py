@@ -42,6 +42,15 @@ class EMAConfig(Settings):
     halflife_images: float | None = setting(
         None, "real images seen until a weight counts half; null: no average", above=0
     )
+    rampup_ratio: float = setting(0.05, "the half-life is at most this share of the images seen so far", above=0)
+
+    def halflife(self, images_seen: int) -> float | None:
+        """The half-life in force: short at first, so that the first weights are soon forgotten (arXiv:2006.06676).
+
+        >>> EMAConfig(halflife_images=1000).halflife(10_000), EMAConfig(halflife_images=1000).halflife(100_000)
+        (500.0, 1000)
+        """
+        return None if self.halflife_images is None else min(self.halflife_images, self.rampup_ratio * images_seen)
 
 
 @dataclass(frozen=True, kw_only=True)

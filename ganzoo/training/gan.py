@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from ganzoo.shapes import Images, Labels, Latents, Scalar
-from ganzoo.training.config import GANConfig
+from ganzoo.training.config import EMAConfig, GANConfig
 from ganzoo.training.ema import averaged_copy, move_average
 from ganzoo.training.optimizers import OptimizerConfig, Optimizers
 from ganzoo.training.randomness import random_states, restore_random_states
@@ -32,7 +32,7 @@ class GAN(LightningModule):
         discriminator: images or points to logits (n,); any module.
         config: the variant's `Config`; None: its defaults.
         optimizers: None: those of the variant's paper.
-        ema_halflife_images: half-life of the averaged generator in real images seen; None: no averaging.
+        ema: how the generator is averaged; None: not at all.
 
     Attributes:
         ema_generator: the averaged generator, in eval mode: the one to evaluate and sample.
@@ -51,13 +51,13 @@ class GAN(LightningModule):
         config: GANConfig | None = None,
         *,
         optimizers: Optimizers | None = None,
-        ema_halflife_images: float | None = None,
+        ema: EMAConfig | None = None,
     ):
         super().__init__()
         self.automatic_optimization = False
         self.config: Any = config or sys.modules[type(self).__module__].Config()
         self.optimizer_configs = optimizers or self.config.paper_optimizers
-        self.ema_halflife_images = ema_halflife_images
+        self.ema = ema or EMAConfig()
         self.generator, self.discriminator = generator, discriminator
         self.ema_generator = averaged_copy(generator)
         self.generator_updates = self.discriminator_updates = self.images_seen = 0
@@ -178,7 +178,8 @@ class GAN(LightningModule):
 
     def _follow_generator(self) -> None:
         images = self.images_seen - self._images_averaged
-        move_average(self.ema_generator, self.generator, images=images, halflife_images=self.ema_halflife_images)
+        halflife = self.ema.halflife(self.images_seen)
+        move_average(self.ema_generator, self.generator, images=images, halflife_images=halflife)
         self._images_averaged = self.images_seen
         for schedule in self._schedules:
             schedule.step()

@@ -11,7 +11,8 @@ import torch
 
 def random_states() -> dict[str, Any]:
     """The states of torch (CPU and every GPU), numpy and Python, in types that `weights_only` loading takes."""
-    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    state: Any = np.random.get_state(legacy=True)
+    name, keys, position, has_gauss, cached = state
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],

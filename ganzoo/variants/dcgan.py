@@ -25,6 +25,7 @@ class Config(GANConfig):
 def discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
     """-E[log sigmoid(D(x))] - E[log(1 - sigmoid(D(G(z))))], in [0, inf); 2 log 2 where D cannot tell.
 
+    >>> import torch
     >>> discriminator_loss(torch.zeros(4), torch.zeros(4))
     tensor(1.3863)
     """
@@ -34,6 +35,7 @@ def discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
 def generator_loss(fake_logits: Logits) -> Scalar:
     """-E[log sigmoid(D(G(z)))], in [0, inf); log 2 where D cannot tell.
 
+    >>> import torch
     >>> generator_loss(torch.zeros(4))
     tensor(0.6931)
     """

@@ -18,8 +18,13 @@ SIZES = (8, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 96, 128, 160, 192, 2
 SHAPES = [(channels, size, size) for size in SIZES for channels in (1, 3)]
 
 
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
 def settings_of(choice, name: str, **values) -> NetworkConfig:
-    return choice.find(name)(**{"width": 2, **values})
+    return choice.find(name)(**{"width": 4, **values})
 
 
 def generator(name: str, shape: tuple[int, ...], latent_dim: int = LATENT_DIM, **values) -> nn.Module:
@@ -50,13 +55,13 @@ def named(rows) -> list[str]:
 
 
 GENERATED, JUDGED = fitting(GENERATORS), fitting(DISCRIMINATORS)
-PAIRS = sorted({(name, shape) for name, shape in GENERATED if shape in ((1, 8, 8), (3, 16, 16), (1, 28, 28), POINTS)})
+PAIRS = sorted({(name, shape) for name, shape in GENERATED if shape in ((1, 16, 16), (3, 20, 20), (1, 28, 28), POINTS)})
 
 
 @pytest.mark.parametrize(("name", "shape"), GENERATED, ids=named(GENERATED))
 def test_generators_make_samples_of_the_shape_in_range(name, shape):
     with torch.no_grad():
-        made = generator(name, shape)(100 * torch.randn(3, LATENT_DIM))
+        made = generator(name, shape, width=8)(100 * torch.randn(3, LATENT_DIM))
     assert made.shape == (3, *shape) and made.dtype == torch.float32
     if len(shape) == 3:
         assert -1 <= made.min() < made.max() <= 1
@@ -66,7 +71,7 @@ def test_generators_make_samples_of_the_shape_in_range(name, shape):
 
 @pytest.mark.parametrize(("name", "shape"), JUDGED, ids=named(JUDGED))
 def test_discriminators_give_one_unbounded_logit_a_sample(name, shape):
-    judge = discriminator(name, shape)
+    judge = discriminator(name, shape, width=8)
     with torch.no_grad():
         logits = judge(samples(3, shape))
         for parameter in judge.parameters():
@@ -94,27 +99,29 @@ def test_refuses_says_what_the_constructor_does(choice, name):
             build(name, shape)
 
 
-@pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize(("name", "shape"), [row for row in PAIRS if row[0] in DISCRIMINATORS.names()])
-def test_mixes_samples_tells_whether_a_logit_depends_on_its_batch(name, shape, norm):
-    judge, first = discriminator(name, shape, norm=norm), samples(1, shape)
+def depends_on_its_batch(network: nn.Module, given: Tensor) -> bool:
+    """Whether what the network makes of the first sample changes with the others, in training.
+
+    Not asked below 16 pixels: there dcgan's discriminator has no hidden layer to normalise, and is taken to mix anyway.
+    """
+    network, given = network.double().train(), given.double()
+    others = given.clone()
+    others[1:] *= 3
     with torch.no_grad():
-        one, other = (judge(torch.cat([first, 5 * samples(7, shape)]))[0] for _ in range(2))
-    assert settings_of(DISCRIMINATORS, name, norm=norm).mixes_samples == (not torch.allclose(one, other, rtol=1e-4))
+        one, other = network(given)[0], network(others)[0]
+    return not torch.allclose(one, other, rtol=1e-9, atol=0)
 
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
-@pytest.mark.parametrize(("name", "shape"), PAIRS)
-def test_mixes_samples_is_right_for_generators_where_it_guards_the_batch_size(name, shape, norm):
-    """A batch of one sample is refused where a network mixes samples, so one that trains on it need not say so."""
-    make = generator(name, shape, norm=norm)
-    first = torch.randn(1, LATENT_DIM)
-    with torch.no_grad():
-        one, other = (make(torch.cat([first, 5 * torch.randn(7, LATENT_DIM)]))[0] for _ in range(2))
-    assert settings_of(GENERATORS, name, norm=norm).mixes_samples == (not torch.allclose(one, other, rtol=1e-4))
+@pytest.mark.parametrize(("name", "shape"), PAIRS, ids=named(PAIRS))
+def test_mixes_samples_tells_whether_an_output_depends_on_its_batch(name, shape, norm):
+    make, judge = generator(name, shape, width=16, norm=norm), discriminator(name, shape, width=16, norm=norm)
+    latents, given = torch.randn(8, LATENT_DIM), samples(8, shape)
+    assert settings_of(GENERATORS, name, norm=norm).mixes_samples == depends_on_its_batch(make, latents)
+    assert settings_of(DISCRIMINATORS, name, norm=norm).mixes_samples == depends_on_its_batch(judge, given)
 
 
-@pytest.mark.parametrize(("name", "shape"), PAIRS)
+@pytest.mark.parametrize(("name", "shape"), PAIRS, ids=named(PAIRS))
 def test_a_saved_network_comes_back(name, shape):
     for build, given in ((generator, torch.randn(4, LATENT_DIM)), (discriminator, samples(4, shape))):
         one, other, file = build(name, shape), build(name, shape), io.BytesIO()
@@ -125,7 +132,7 @@ def test_a_saved_network_comes_back(name, shape):
             assert torch.equal(one.eval()(given), other.eval()(given))
 
 
-@pytest.mark.parametrize(("name", "shape"), PAIRS)
+@pytest.mark.parametrize(("name", "shape"), PAIRS, ids=named(PAIRS))
 @pytest.mark.parametrize("build", [generator, discriminator])
 def test_the_seed_decides_the_weights(name, shape, build):
     def weights(seed: int) -> Tensor:
@@ -135,7 +142,7 @@ def test_the_seed_decides_the_weights(name, shape, build):
     assert torch.equal(weights(0), weights(0)) and not torch.equal(weights(0), weights(1))
 
 
-@pytest.mark.parametrize(("name", "shape"), PAIRS)
+@pytest.mark.parametrize(("name", "shape"), PAIRS, ids=named(PAIRS))
 def test_mixed_precision_computes_nearly_the_same(name, shape):
     for build, given in ((generator, torch.randn(4, LATENT_DIM)), (discriminator, samples(4, shape))):
         network = build(name, shape)
@@ -147,7 +154,7 @@ def test_mixed_precision_computes_nearly_the_same(name, shape):
         assert torch.allclose(mixed.float(), exact, atol=0.1, rtol=0.1)
 
 
-@pytest.mark.parametrize(("name", "shape"), PAIRS)
+@pytest.mark.parametrize(("name", "shape"), PAIRS, ids=named(PAIRS))
 def test_every_weight_gets_a_gradient(name, shape):
     make, judge = generator(name, shape, width=8), discriminator(name, shape, width=8)
     judge(make(torch.randn(16, LATENT_DIM))).square().sum().backward()
@@ -187,8 +194,8 @@ def test_dcgan_has_no_pooling_and_no_hidden_dense_layer():
 
 def test_dcgan_normalises_everywhere_but_at_the_images():
     make, judge = generator("dcgan", (3, 64, 64)), discriminator("dcgan", (3, 64, 64))
-    assert [norm.num_features for norm in layers(make, nn.BatchNorm2d)] == [16, 8, 4, 2]
-    assert [norm.num_features for norm in layers(judge, nn.BatchNorm2d)] == [4, 8, 16]
+    assert [norm.num_features for norm in layers(make, nn.BatchNorm2d)] == [32, 16, 8, 4]
+    assert [norm.num_features for norm in layers(judge, nn.BatchNorm2d)] == [8, 16, 32]
     assert [type(module) for module in make.to_images] == [nn.ConvTranspose2d, nn.Tanh]
     assert [type(module) for module in judge.features][:2] == [nn.Conv2d, nn.LeakyReLU]
     for network in (make, judge):
@@ -236,7 +243,6 @@ def test_dcgan_channels_double_at_every_halving_down_to_4_to_7_pixels(size, kern
 
 def test_dcgan_begins_as_in_the_paper():
     """Weights from N(0, 0.02) (section 4), BatchNorm gains from N(1, 0.02) and biases zero (the authors' code)."""
-    torch.manual_seed(0)
     for network in (generator("dcgan", (3, 32, 32), width=64), discriminator("dcgan", (3, 32, 32), width=64)):
         for layer in layers(network, nn.Linear, nn.Conv2d, nn.ConvTranspose2d):
             assert_normal(layer.weight, 0.0, 0.02)
@@ -271,7 +277,6 @@ def test_mlp_has_three_hidden_layers_of_512_relu_units(build):
 
 def test_mlp_begins_he_uniform_and_glorot_uniform():
     """He: U(-b, b) with b = sqrt(6 / fan_in); Glorot: b = sqrt(6 / (fan_in + fan_out)); biases zero."""
-    torch.manual_seed(0)
     for network in (generator("mlp", (1, 8, 8), width=256), discriminator("mlp", (1, 8, 8), width=256)):
         *hidden, last = layers(network, nn.Linear)
         for layer in hidden:

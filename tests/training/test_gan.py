@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
+from ganzoo.training.config import EMAConfig
 from ganzoo.training.ema import averaged_copy, move_average
 from ganzoo.training.gan import frozen
 from ganzoo.training.optimizers import SGD, Adam, Optimizers
@@ -65,7 +66,7 @@ class TestUnderAPlainTrainer:
         assert [row["updated"] for row in recorder.rows] == [k % n_critic == 0 for k in range(1, 41)]
 
     def test_both_networks_and_the_average_move(self):
-        gan = DCGAN(*networks(), Config(latent_dim=3), ema_halflife_images=20)
+        gan = DCGAN(*networks(), Config(latent_dim=3), ema=EMAConfig(halflife_images=20))
         before = {name: value.clone() for name, value in gan.state_dict().items()}
         trainer(1).fit(gan, loader())
         moved = {name for name, value in gan.state_dict().items() if not torch.equal(value, before[name])}
@@ -85,7 +86,9 @@ class TestUnderAPlainTrainer:
 
         def gan() -> DCGAN:
             torch.manual_seed(0)
-            return DCGAN(*networks(), Config(latent_dim=3, n_critic=2), optimizers=optimizers, ema_halflife_images=30)
+            return DCGAN(
+                *networks(), Config(latent_dim=3, n_critic=2), optimizers=optimizers, ema=EMAConfig(halflife_images=30)
+            )
 
         whole, rest = Recorder(), Recorder()
         trainer(4, whole, Save()).fit(gan(), loader())
@@ -150,6 +153,12 @@ def test_without_a_half_life_the_average_is_a_copy():
     average = averaged_copy(nn.Linear(3, 2))
     move_average(average, generator, images=1, halflife_images=None)
     assert torch.equal(average.weight, generator.weight) and torch.equal(average.bias, generator.bias)
+
+
+def test_the_half_life_ramps_up():
+    ema = EMAConfig(halflife_images=1000, rampup_ratio=0.05)
+    assert [ema.halflife(images) for images in (200, 10_000, 20_000, 10**6)] == pytest.approx([10, 500, 1000, 1000])
+    assert EMAConfig(halflife_images=None).halflife(10**6) is None
 
 
 def test_frozen_gives_back_what_was_trained_and_only_that():
