@@ -112,8 +112,8 @@ REFERENCES = [
 ]  # fmt: skip
 ODD_KEYS = [
     "a[0]", "data[name]", "['data']", "data.['name']", '"data"', "data.'name'", "seed ", " seed", "seed\t", "sé",
-    "\x1b[1m", "seed\u200b", "data.name.x.y", "a.b.c.d.e", "__class__", "data.__init__", "0", "1.2", "null", "true", "~", "SEED",
-    "*", "data.name.x", "ѕeed", "seed\x00", "seed\n", "${seed}", "{a}", "&a", "!!str", "#", "data.#", "-", "?", ":",
+    "\x1b[1m", "seed\u200b", "data.name.x.y", "a.b.c.d.e", "__class__", "data.__init__", "0", "1.2", "null", "true", "~",
+    "SEED", "*", "data.name.x", "ѕeed", "seed\x00", "seed\n", "${seed}", "{a}", "&a", "!!str", "#", "data.#", "-", "?", ":",
     "seed:", "x" * 300, "\u202eseed", "\ud800", "\ue000{seed}",
 ]  # fmt: skip
 NO_KEYS = ["", ".", "..", "seed.", ".seed", "data..name", "data. .name", " ", "data.", "\t.a"]

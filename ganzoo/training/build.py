@@ -12,6 +12,7 @@ from ganzoo.data.loading import GANData, mixed_seed
 from ganzoo.errors import InputError
 from ganzoo.experiment import Experiment
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.training.callbacks.checkpoint import read_checkpoint
 from ganzoo.training.gan import GAN
 from ganzoo.training.randomness import random_states, untouched_randomness
 
@@ -74,12 +75,10 @@ def load_generator(run_dir: str | Path, *, best: bool = False) -> GAN:
     path = run.best_checkpoint if best else run.last_checkpoint
     with untouched_randomness():
         gan = build_gan(run.experiment())
+    checkpoint = read_checkpoint(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         gan.load_state_dict(checkpoint["state_dict"])
         gan.on_load_checkpoint(checkpoint)
-    except FileNotFoundError:
-        raise InputError(path, "there is no such checkpoint; the run has not come that far") from None
-    except Exception as error:  # torch raises many classes for a broken file, and each means just that
-        raise InputError(path, f"the checkpoint cannot be read: {str(error).partition(chr(10))[0]}") from None
+    except (KeyError, RuntimeError, TypeError) as error:
+        raise InputError(path, f"this is no checkpoint of the run: {str(error).partition(chr(10))[0]}") from None
     return gan.eval()

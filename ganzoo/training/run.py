@@ -5,25 +5,21 @@ import signal
 import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import lightning
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
 
-from ganzoo.config import to_plain
 from ganzoo.errors import Diverged, InputError, Stopped
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.experiment import Experiment, load_experiment
-from ganzoo.records.environment import git_commit, hardware, versions
 from ganzoo.records.files import write_text
 from ganzoo.records.metrics_log import MetricsLog
+from ganzoo.records.record import record_of
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.records.tracking import wandb_logger, wandb_mode
+from ganzoo.records.tracking import wandb_logger
 from ganzoo.training.build import begin_gan, build_data
 from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
 from ganzoo.training.callbacks.evaluation import Evaluation
@@ -169,44 +165,11 @@ class Session:
         )
 
     def write_record(self, status: str, reason: str | None = None) -> None:
-        seconds = self.clock.seconds_here()
-        images = self.gan.images_seen - self.images_before
-        mode = wandb_mode(self.experiment.tracking.wandb)
-        record = {
-            "record_version": 1,
-            "status": status,
-            "reason": reason,
-            "name": self.experiment.name,
-            "run_id": self.run.run_id,
-            "seed": self.experiment.seed,
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "budget": {
-                name: getattr(self.gan, name) for name in ("generator_updates", "discriminator_updates", "images_seen")
-            },
-            "seconds": self.clock.seconds(),
-            "images_per_second": round(images / seconds, 1) if seconds else None,
-            "evaluation": self._scores(),
-            "parameters": {name: _count(getattr(self.gan, name)) for name in ("generator", "discriminator")},
-            "wandb": None if mode == "disabled" else {"mode": mode, "id": self.run.run_id},
-            "git_commit": git_commit(),
-            "versions": versions(),
-            "hardware": hardware(),
-            "config": to_plain(self.experiment),
-        }
-        self.run.write_record(record)
-
-    def _scores(self) -> dict[str, Any] | None:
-        evaluation = self.evaluation
-        if evaluation is None:
-            return None
-        return {
-            "protocol": to_plain(evaluation.protocol),
-            "first": evaluation.first,
-            "last": {"generator_updates": evaluation.acted_at, "scores": evaluation.scores},
-            "best": evaluation.best,
-            "floor": evaluation.floor,
-            "seconds": round(evaluation.seconds, 3),
-        }
+        seconds, images = self.clock.seconds_here(), self.gan.images_seen - self.images_before
+        rate = round(images / seconds, 1) if seconds else None
+        evaluation = self.evaluation.summary() if self.evaluation else None
+        spent = {"seconds": self.clock.seconds(), "images_per_second": rate, "evaluation": evaluation}
+        self.run.write_record({**record_of(self.experiment, self.run, self.gan, status, reason), **spent})
 
 
 class _Start(lightning.Callback):
@@ -230,10 +193,6 @@ def _evaluator(experiment: Experiment) -> Evaluator:
         experiment.data,
         extractor_file=Path(extractor) if extractor else None,
     )
-
-
-def _count(network: torch.nn.Module) -> int:
-    return sum(parameter.numel() for parameter in network.parameters())
 
 
 def _quieten() -> None:

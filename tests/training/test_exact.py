@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from conftest import DIGITS, RING, ROOT, TINY, checkpoint_of, differences, metrics_of
 
+from ganzoo.errors import InputError
+from ganzoo.training.build import load_generator
 from ganzoo.training.run import resume, train
 
 SETTINGS = {
@@ -138,3 +140,12 @@ def test_a_signal_checkpoints_first(tmp_path, number, code, workers):
     assert updates >= 20 and metrics_of(run)[-1]["generator_updates"] == updates
     resume(run, [budget(updates + 1)])
     assert metrics_of(run)[-1]["generator_updates"] == updates + 1
+
+
+def test_a_broken_checkpoint_is_told(tmp_path):
+    run = train(DIGITS, [*TINY, budget(1)], run_dir=tmp_path / "run")
+    run.last_checkpoint.write_bytes(run.last_checkpoint.read_bytes()[:1000])
+    with pytest.raises(InputError, match="a broken one"):
+        resume(run.path, [budget(2)])
+    with pytest.raises(InputError, match="a broken one"):
+        load_generator(run.path)

@@ -7,6 +7,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from ganzoo.errors import InputError
 from ganzoo.records.files import link_atomically, write_atomically
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.callbacks import AfterGeneratorUpdates
@@ -20,6 +21,24 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return read_checkpoint(Path(path))
+
+
+def read_checkpoint(path: Path) -> dict[str, Any]:
+    """A checkpoint, on the CPU, loaded weights-only: nothing in it can run.
+
+    Raises:
+        InputError: there is none, or it is broken.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(path, "there is no such checkpoint; the run has not come that far") from None
+    except Exception as error:  # torch raises many classes for a broken file, and each means just that
+        reason = str(error).partition("\n")[0]
+        raise InputError(path, f"this is no checkpoint, or a broken one: {reason}") from None
 
 
 class Checkpoints(AfterGeneratorUpdates):

@@ -6,6 +6,7 @@ from typing import Any
 
 from lightning import Trainer
 
+from ganzoo.config import to_plain
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.callbacks.checkpoint import Checkpoints
@@ -62,6 +63,17 @@ class Evaluation(AfterGeneratorUpdates):
         old = self.best["scores"][self.protocol.primary] if self.best else math.nan
         better = new < old if self.protocol.lower_is_better else new > old
         return math.isfinite(new) and (math.isnan(old) or better)
+
+    def summary(self) -> dict[str, Any]:
+        """For the run's record."""
+        return {
+            "protocol": to_plain(self.protocol),
+            "first": self.first,
+            "last": {"generator_updates": self.acted_at, "scores": self.scores},
+            "best": self.best,
+            "floor": self.floor,
+            "seconds": round(self.seconds, 3),
+        }
 
     def state_dict(self) -> dict[str, Any]:
         kept = {name: getattr(self, name) for name in KEPT}
