@@ -2,4 +2,4 @@
 
 from ganzoo.cli import main
 
-main()
+main(prog_name="ganzoo")

@@ -1,9 +1,6 @@
 """The `ganzoo` command. Heavy imports happen inside the command that needs them: --help takes no torch."""
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +8,8 @@ import click
 
 from ganzoo import __version__
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
-from ganzoo.config import visible
-from ganzoo.errors import GanzooError, InputError
+from ganzoo.errors import GanzooError, InputError, did_you_mean
+from ganzoo.terminal import print_table, progress_bar
 
 
 class Commands(click.Group):
@@ -24,7 +21,7 @@ class Commands(click.Group):
         except GanzooError as error:
             if context.params.get("debug"):
                 raise
-            click.echo("\n".join(visible(line, limit=5000) for line in f"ganzoo: {error}".split("\n")), err=True)
+            click.echo(f"ganzoo: {error}", err=True)
             context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("ganzoo: stopped", err=True)
@@ -34,8 +31,6 @@ class Commands(click.Group):
         try:
             return super().resolve_command(context, args)
         except click.UsageError:
-            from ganzoo.errors import did_you_mean
-
             raise InputError("command", did_you_mean(args[0], self.list_commands(context), "command")) from None
 
 
@@ -161,7 +156,7 @@ def evaluate(
         return click.echo(json.dumps(answers if len(answers) > 1 else answers[0]))
     for answer in answers:
         reference = f"{answer['protocol']['name']} against {answer['reference']['name']}"
-        _table(f"{answer['source']}: {reference}", ("score", "value", "floor"), _score_rows(answer))
+        print_table(f"{answer['source']}: {reference}", ("score", "value", "floor"), _score_rows(answer))
 
 
 def _score_rows(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
@@ -229,7 +224,7 @@ def extractor_train(settings: tuple[str, ...], out: Path, epochs: int | None, se
     data = data_from_settings(settings)
     from ganzoo.evaluation.extractor_training import train_extractor
 
-    with _progress_bar("training the extractor") as progress:
+    with progress_bar("training the extractor") as progress:
         report = train_extractor(data, out, epochs=epochs, seed=seed, progress=progress)
     click.echo(json.dumps(report, default=str))
 
@@ -251,7 +246,7 @@ def list_(kind: str | None, as_json: bool) -> None:
     if as_json:
         return click.echo(json.dumps(found))
     for each, summaries in found.items():
-        _table(each, ("name", "what it is"), list(summaries.items()))
+        print_table(each, ("name", "what it is"), list(summaries.items()))
 
 
 def _summaries(kind: str) -> dict[str, str]:
@@ -278,31 +273,4 @@ def doctor(as_json: bool) -> None:
     found = findings()
     if as_json:
         return click.echo(json.dumps([finding.__dict__ for finding in found]))
-    _table("this machine", ("", "what", "found", "what to do"), [finding.row() for finding in found])
-
-
-@contextmanager
-def _progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A function to call with (done, total): a bar on stderr, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """A table for a terminal; plain lines with tabs where the output is none, so that cut and awk can read it."""
-    if not sys.stdout.isatty():
-        click.echo(f"# {title}")
-        for row in rows:
-            click.echo("\t".join(row))
-        return
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(*columns, title=title, title_justify="left", box=None)
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+    print_table("this machine", ("", "what", "found", "what to do"), [finding.row() for finding in found])

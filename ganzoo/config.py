@@ -199,18 +199,8 @@ class Builder:
         return cls, {k: v for k, v in section.items() if k != "name"}
 
     def _complain(self, key: str, text: str) -> Any:
-        self.problems.append(Problem(visible(key), text))
+        self.problems.append(Problem(key, text))
         return _NOTHING
-
-
-def visible(text: str, limit: int = 120) -> str:
-    r"""The text, say a key, as a message shows it: one line, not endless, without what a terminal would obey.
-
-    >>> print(visible("seed\t"), visible("\x1b[31m"), visible("a" * 1000, limit=5))
-    seed\t \x1b[31m aaaa…
-    """
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 
 _NOTHING = object()  # None is a value that a setting may have

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+SHOWN = 20  # mistakes of one input; who has made more needs no list of them
+
 
 class GanzooError(Exception):
     """Base of the errors that the command reports without a traceback."""
@@ -19,7 +21,8 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        return f"{self.key}: {self.text}" if self.key else self.text
+        lines = "\n".join(visible(line, limit=5000) for line in self.text.split("\n"))
+        return f"{visible(self.key)}: {lines}" if self.key else lines
 
 
 class InputError(GanzooError):
@@ -37,10 +40,12 @@ class InputError(GanzooError):
         super().__init__(self.source, self.problems)
 
     def __str__(self) -> str:
+        source = visible(self.source, limit=1000)
         if len(self.problems) == 1:
-            return f"{self.source}: {self.problems[0]}"
-        lines = "".join(f"\n  {problem}" for problem in self.problems)
-        return f"{self.source}: {len(self.problems)} mistakes{lines}"
+            return f"{source}: {self.problems[0]}"
+        lines = "".join(f"\n  {problem}" for problem in self.problems[:SHOWN])
+        more = f"\n  ... and {len(self.problems) - SHOWN} more" if len(self.problems) > SHOWN else ""
+        return f"{source}: {len(self.problems)} mistakes{lines}{more}"
 
 
 class Diverged(GanzooError):
@@ -72,3 +77,13 @@ def shorten(value: object, limit: int = 80) -> str:
     """repr(value), cut where a message would drown in it."""
     text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def visible(text: str, limit: int = 120) -> str:
+    r"""The text, say a key, as a message shows it: one line, not endless, without what a terminal would obey.
+
+    >>> print(visible("seed\t"), visible("\x1b[31m"), visible("a" * 1000, limit=5))
+    seed\t \x1b[31m aaaa…
+    """
+    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"

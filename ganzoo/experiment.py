@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
-from ganzoo.config import Builder, InvalidSettings, Settings, component, setting, to_plain, visible
+from ganzoo.config import Builder, InvalidSettings, Settings, component, setting, to_plain
 from ganzoo.data.base import DataConfig
 from ganzoo.errors import InputError, Problem, shorten
 from ganzoo.networks.base import NetworkConfig
@@ -207,7 +207,7 @@ def _protocol_of(evaluation: EvaluationConfig) -> "Protocol | Problem | None":
     except LookupError as error:
         return Problem("evaluation.protocol", str(error.args[0]))
     except InputError as error:
-        return Problem("evaluation.protocol", visible(" ".join(str(error).split()), limit=500))
+        return Problem("evaluation.protocol", " ".join(str(error).split()))
 
 
 def _batch_divides(data: DataConfig, trainer: TrainerConfig) -> Iterator[Problem]:
@@ -243,7 +243,7 @@ def _on_one_line(question: Callable[[], str | None]) -> str | None:
         answer = question()
     except (OSError, RuntimeError, ValueError) as error:  # a name too long, the home of nobody, a null byte
         answer = getattr(error, "strerror", None) or str(error)
-    return answer and visible(" ".join(answer.split()), limit=1000)
+    return answer and " ".join(answer.split())
 
 
 def _ask(check: Callable[..., Iterator[Problem]], parts: Mapping[str, Any]) -> list[Problem]:

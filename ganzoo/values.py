@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from ganzoo.config import visible
 from ganzoo.errors import InputError, Problem, shorten
 
 MOST_BYTES = 1_000_000  # an experiment is a page; a larger file is somebody's data
@@ -43,7 +42,7 @@ def flat_overrides(overrides: Iterable[str], found: list[Problem]) -> dict[str, 
         try:
             values[key] = _parse_value(text, source=key)
         except InputError as error:
-            found.append(Problem(visible(key), f"{shorten(text)} is not a value: {error.problems[0].text}"))
+            found.append(Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}"))
         if not equals:
             found.append(Problem(shorten(override), "must be written key=value"))
     return values
@@ -103,12 +102,12 @@ def _read_text(path: Path) -> str:
             raise InputError(path, f"the file has more than {MOST_BYTES:,} bytes, the most that an experiment may have")
         return content.decode()
     except FileNotFoundError:
-        raise InputError(visible(str(path)), f"there is no such file{_nearest_file(path)}") from None
+        raise InputError(path, f"there is no such file{_nearest_file(path)}") from None
     except UnicodeDecodeError:
         raise InputError(path, "the file is not UTF-8 text") from None
     except (OSError, ValueError) as error:  # a folder, no permission, a null byte or 10,000 characters in the name
         reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(shorten(str(path)), f"the file cannot be read: {reason}") from None
+        raise InputError(path, f"the file cannot be read: {reason}") from None
 
 
 def _nearest_file(path: Path) -> str:
@@ -127,11 +126,11 @@ def _apply_override(values: dict[str, Any], override: str) -> Problem | None:
     if not equals or not all(part.strip() for part in parts):
         return Problem(shorten(override), "an override must be written key=value, with a dotted key")
     if len(parts) > DEEPEST:
-        return Problem(visible(key), f"no key has more than {DEEPEST} parts")
+        return Problem(key, f"no key has more than {DEEPEST} parts")
     try:
         value = _parse_value(text, source=key)
     except InputError as error:
-        return Problem(visible(key), f"{shorten(text)} is not a value: {error.problems[0].text}")
+        return Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}")
     section = values
     for part in parts[:-1]:
         if not isinstance(section.get(part), dict):
@@ -167,7 +166,7 @@ class _References:
         try:
             return self._followed(node, at, ())
         except LookupError as error:
-            self.found.append(Problem(visible(at), f"{shorten(node)} {error.args[0]}"))
+            self.found.append(Problem(at, f"{shorten(node)} {error.args[0]}"))
             return _LEFT_OUT
 
     def _followed(self, node: Any, at: str, path: tuple[str, ...]) -> Any:

@@ -108,7 +108,7 @@ def save_extractor(path: Path, classifier: Classifier, card: Card) -> None:
     """Writes the file in one piece: it is either whole or not there. Raises GanzooError where it cannot be written."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
     encoded = save(weights, metadata={CARD: json.dumps(asdict(card))})
-    write_atomically(path, lambda file: file.write(encoded))  # type: ignore[arg-type]
+    write_atomically(path, lambda file: file.write(encoded))
 
 
 def load_extractor(path: Path) -> tuple[Classifier, Card]:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from ganzoo.errors import GanzooError
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Writes a file under a temporary name, syncs it to the disk, and only then gives it its name.
 
     Raises:
@@ -32,7 +32,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda file: file.write(text.encode()))  # type: ignore[arg-type]
+    write_atomically(path, lambda file: file.write(text.encode()))
 
 
 def link_atomically(existing: Path, path: Path) -> None:

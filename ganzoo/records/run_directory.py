@@ -116,6 +116,13 @@ class RunDirectory:
     def read_record(self) -> dict[str, Any] | None:
         return json.loads(self.record.read_text()) if self.record.exists() else None
 
+    def is_done(self, generator_updates: int) -> bool:
+        """Whether the run has ended with that budget spent: its record is then that of the work, and stays."""
+        record = self.read_record()
+        return bool(
+            record and record["status"] == "done" and record["budget"]["generator_updates"] >= generator_updates
+        )
+
     def write_record(self, record: dict[str, Any]) -> None:
         write_text(self.record, json.dumps(record, indent=2) + "\n")
 

@@ -6,15 +6,16 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlparse
-
-from lightning.pytorch.loggers import Logger
 
 from ganzoo.config import to_plain
 from ganzoo.errors import GanzooError
 from ganzoo.experiment import Experiment
 from ganzoo.records.run_directory import RunDirectory
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 Mode = Literal["online", "offline", "disabled"]
 
@@ -43,7 +44,7 @@ def logged_in() -> bool:
 
 
 @contextmanager
-def wandb_logger(experiment: Experiment, run: RunDirectory) -> Iterator[Logger | None]:
+def wandb_logger(experiment: Experiment, run: RunDirectory) -> Iterator["Logger | None"]:
     """A logger into <run directory>/wandb under the run's id, which a resumed run keeps; None when disabled.
 
     W&B's run ends with the body, so that all of it is written and the next one in this process is another.
@@ -61,12 +62,12 @@ def wandb_logger(experiment: Experiment, run: RunDirectory) -> Iterator[Logger |
     _finish(logger, exit_code=0)
 
 
-def _finish(logger: Logger | None, exit_code: int) -> None:
+def _finish(logger: "Logger | None", exit_code: int) -> None:
     if logger is not None:
         logger.experiment.finish(exit_code=exit_code)  # type: ignore[attr-defined]
 
 
-def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> Logger | None:
+def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> "Logger | None":
     if importlib.util.find_spec("wandb") is None:
         raise GanzooError(
             f"tracking.wandb is {mode} and wandb is not installed: pip install wandb, or set it to disabled"

@@ -59,6 +59,8 @@ def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
     """
     run = RunDirectory.open(run_dir)
     experiment = run.resumed_experiment(tuple(overrides))
+    if run.is_done(experiment.budget.generator_updates):
+        return run
     write_text(run.config, experiment.to_yaml())
     _train(experiment, run)
     return run
@@ -71,6 +73,8 @@ def _train(experiment: Experiment, run: RunDirectory) -> None:
         try:
             with wandb_logger(experiment, run) as mirror:
                 session.fit(mirror)
+        except InputError:
+            raise  # nothing has been trained: what the record said before still holds
         except Diverged as error:
             session.write_record("diverged", str(error))
             raise Diverged(f"{run.path}: {error} {session.kept()}") from None

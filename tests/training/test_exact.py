@@ -149,3 +149,11 @@ def test_a_broken_checkpoint_is_told(tmp_path):
         resume(run.path, [budget(2)])
     with pytest.raises(InputError, match="a broken one"):
         load_generator(run.path)
+
+
+def test_a_finished_run_keeps_its_record(tmp_path):
+    run = train(DIGITS, [*TINY, budget(2)], run_dir=tmp_path / "run")
+    record, config = run.record.read_text(), run.config.read_text()
+    run.last_checkpoint.write_bytes(b"not needed")
+    assert resume(run.path).path == run.path and resume(run.path, [budget(1)]).path == run.path
+    assert (run.record.read_text(), run.config.read_text()) == (record, config)
