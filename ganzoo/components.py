@@ -11,6 +11,7 @@ import ast
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -30,10 +31,10 @@ class Modules:
     class_name: str
 
     def names(self, plugins: tuple[str, ...] = ()) -> list[str]:
-        return sorted(name for root in ("ganzoo", *plugins) for name in _names_in(root, self.folder, self.class_name))
+        return sorted({name for root in _roots(plugins) for name in _names_in(root, self.folder, self.class_name)})
 
     def find(self, name: str, plugins: tuple[str, ...] = ()) -> type[Settings]:
-        for root in ("ganzoo", *plugins):
+        for root in _roots(plugins):
             if name in _names_in(root, self.folder, self.class_name):
                 return declared(f"{root}.{self.folder}.{name}", self.class_name)
         raise LookupError(did_you_mean(name, self.names(plugins), self.kind))
@@ -71,6 +72,19 @@ VARIANTS = Modules("variant", "variants", "Config")
 DATASETS = Modules("data set", "data", "Config")
 GENERATORS = Modules("generator network", "networks", "GeneratorConfig")
 DISCRIMINATORS = Modules("discriminator network", "networks", "DiscriminatorConfig")
+
+
+def _roots(plugins: tuple[str, ...]) -> Iterator[str]:
+    """The packages to look in: ganzoo, the plugins named, and last, since to ask takes 50 ms, the installed ones."""
+    yield from ("ganzoo", *plugins)
+    yield from (plugin for plugin in _installed_plugins() if plugin not in plugins)
+
+
+@cache
+def _installed_plugins() -> tuple[str, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(point.value for point in entry_points(group="ganzoo.plugins"))
 
 
 def implementation(settings: Settings) -> tuple[ModuleType, Any]:

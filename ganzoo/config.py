@@ -215,8 +215,11 @@ def _typed(cls: type[Settings], name: str, value: Any) -> Any:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    if type(value) is _types_of(cls)[name] and type(value) in (int, float, bool):
+    declared = _types_of(cls)[name]
+    if type(value) is declared and type(value) in (int, float, bool, str):
         return value  # what those rules come to, for most values of a file and at no cost
+    if get_origin(declared) is Literal and any(type(value) is type(arg) and value == arg for arg in get_args(declared)):
+        return value
     try:
         return getattr(OmegaConf.to_object(OmegaConf.merge(_holder(cls, name), {name: value})), name)
     except (OmegaConfBaseException, TypeError, ValueError, OverflowError) as error:

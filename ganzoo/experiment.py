@@ -3,7 +3,6 @@
 Every mistake of a file and its overrides is found in one go and told in one `InputError`.
 """
 
-import importlib.metadata
 import importlib.util
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -129,7 +128,7 @@ class _DataSection(Settings):
 
 
 def _importable_plugins(plugins: Any, problems: list[Problem]) -> tuple[str, ...]:
-    """The named plugins that can be imported, then the installed ones; the others are problems."""
+    """The named plugins that can be imported; the others are problems."""
     importable = []
     for plugin in plugins if isinstance(plugins, list) else []:
         try:
@@ -142,8 +141,7 @@ def _importable_plugins(plugins: Any, problems: list[Problem]) -> tuple[str, ...
             problems.append(
                 Problem("plugins", f"{shorten(plugin)} is not on the Python path; install it or set PYTHONPATH")
             )
-    installed = [point.value for point in importlib.metadata.entry_points(group="ganzoo.plugins")]
-    return (*importable, *(plugin for plugin in installed if plugin not in importable))
+    return tuple(importable)
 
 
 def _with_paper_optimizers(values: Mapping[str, Any], plugins: tuple[str, ...]) -> Mapping[str, Any]:

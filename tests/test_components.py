@@ -47,3 +47,19 @@ def test_an_unknown_name_gets_the_nearest():
         VARIANTS.find("dcgn")
     with pytest.raises(LookupError, match="There are"):
         VARIANTS.find("../../etc")
+
+
+def test_an_installed_plugin_needs_no_naming(plugin, monkeypatch, tmp_path):
+    from ganzoo.components import _installed_plugins
+
+    package = tmp_path / "example_plugin-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: example-plugin\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[ganzoo.plugins]\nexample = example_plugin\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _installed_plugins.cache_clear()
+    try:
+        assert VARIANTS.find("penalised").__module__ == "example_plugin.variants.penalised"
+        assert {"penalised", "dcgan"} <= set(VARIANTS.names())
+    finally:
+        _installed_plugins.cache_clear()

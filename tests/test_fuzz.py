@@ -1,6 +1,5 @@
 """Two thousand broken experiments: each is either an experiment after all, or one paragraph that names the mistake."""
 
-import importlib.metadata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -26,7 +25,6 @@ def what_never_changes_is_read_once() -> Iterator[None]:
     """The shipped protocols and the installed packages: half of the time of reading an experiment."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(protocol, "load_protocol", cache(protocol.load_protocol))
-        patch.setattr(importlib.metadata, "entry_points", cache(importlib.metadata.entry_points))
         yield
 
 

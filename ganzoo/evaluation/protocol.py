@@ -7,6 +7,7 @@ does never changes: a change is a new file with a higher version.
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -150,8 +151,16 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
     if not str(name_or_path).endswith(".yaml"):
         if name_or_path not in protocol_names():
             raise LookupError(did_you_mean(str(name_or_path), protocol_names(), "protocol"))
-        name_or_path = PROTOCOLS / f"{name_or_path}.yaml"
-    path = Path(name_or_path)
+        return _shipped(str(name_or_path))
+    return _read_protocol(Path(name_or_path))
+
+
+@cache
+def _shipped(name: str) -> Protocol:
+    return _read_protocol(PROTOCOLS / f"{name}.yaml")
+
+
+def _read_protocol(path: Path) -> Protocol:
     builder = Builder()
     protocol = builder.build(Protocol, {"name": path.stem, **_read(path)})
     if isinstance(protocol, Protocol) and protocol.name != path.stem:
