@@ -4,8 +4,10 @@ import json
 
 import pytest
 import torch
+from click.testing import CliRunner
 from conftest import DIGITS, TINY, checkpoint_of
 
+from ganzoo.cli import main
 from ganzoo.errors import Diverged
 from ganzoo.training.callbacks.guard import CHECK_EVERY, Guard
 from ganzoo.training.run import train
@@ -17,6 +19,16 @@ EVERY_UPDATE = ["checkpoint.every_generator_updates=1", "budget.generator_update
 def updates_of(error: pytest.ExceptionInfo) -> int:
     """The discriminator updates that the message tells."""
     return int(str(error.value).partition(" discriminator updates")[0].rsplit(" ", 1)[1])
+
+
+def test_the_command_answers_with_3_and_names_the_checkpoint(tmp_path):
+    rates = [f"optimizer.{network}={{name: sgd, lr: 1000}}" for network in ("generator", "discriminator")]
+    norms = ["generator.norm=none", "discriminator.norm=none"]
+    words = ["train", str(DIGITS), *TINY, *EVERY_UPDATE, *rates, *norms, "--run-dir", str(tmp_path / "run")]
+    done = CliRunner().invoke(main, words)
+    assert (done.exit_code, done.stdout) == (3, ""), done.output
+    assert "last.ckpt" in done.stderr and "Traceback" not in done.stderr
+    assert str(tmp_path / "run") in done.stderr and done.stderr.count("\n") == 1
 
 
 def test_two_checks_are_within_fifty_updates():
