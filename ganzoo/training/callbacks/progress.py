@@ -20,8 +20,9 @@ class ProgressDisplay(Callback):
     def __init__(self, generator_updates: int, clock: Clock, evaluation: Evaluation | None):
         self.generator_updates, self.clock = generator_updates, clock
         self.console = Console(stderr=True)
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rates]}"))
-        self.bar = Progress(*columns, TimeRemainingColumn(), console=self.console, disable=not sys.stderr.isatty())
+        columns = (BarColumn(bar_width=10), MofNCompleteColumn(), TimeRemainingColumn(compact=True))
+        rates = TextColumn("{task.fields[rates]}")  # all of it fits into 80 columns
+        self.bar = Progress(*columns, rates, console=self.console, disable=not sys.stderr.isatty())
         self._task: Any = None
         self._images_at_start = self._updates_at_start = 0
         if evaluation is not None:
@@ -37,13 +38,13 @@ class ProgressDisplay(Callback):
             seconds = max(self.clock.seconds_here(), 1e-9)
             updates = (gan.generator_updates - self._updates_at_start) / seconds
             images = (gan.images_seen - self._images_at_start) / seconds
-            rates = f"{updates:.1f} updates/s, {images:,.0f} images/s{self._losses(trainer, gan)}"
+            rates = f"{updates:.1f} updates/s {images:,.0f} images/s{self._losses(gan)}"
             self.bar.update(self._task, completed=gan.generator_updates, rates=rates)
 
-    def _losses(self, trainer: Trainer, gan: GAN) -> str:
-        """The losses of the last logged update: reading newer ones would wait for the device."""
-        logged = gan.logged_losses
-        return "".join(f", {name.removesuffix('/loss')} {value:.3f}" for name, value in logged.items())
+    def _losses(self, gan: GAN) -> str:
+        """The losses of the last logged update, D's and G's: reading newer ones would wait for the device."""
+        losses = {name[0].upper(): value for name, value in gan.logged_losses.items() if name.endswith("/loss")}
+        return "".join(f" {network} {value:.2f}" for network, value in losses.items())
 
     def tell_scores(self, gan: GAN, scores: dict[str, float]) -> None:
         shown = ", ".join(f"{name} {score:.4g}" for name, score in scores.items())
