@@ -8,7 +8,7 @@ from conftest import DIGITS, RING, ROOT
 
 from ganzoo.training.run import train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_the_demo_learns_to_draw_digits(tmp_path):
@@ -31,6 +31,6 @@ def test_points_move_onto_the_ring(tmp_path):
 
 def test_a_few_random_kills_change_nothing():
     words = [sys.executable, str(ROOT / "benchmarks" / "exactness.py"), "--kills", "4", "--seed", "7"]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=290, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=850, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"runs_that_differ": 0' in done.stdout
