@@ -10,10 +10,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
 DIGITS = ROOT / "experiments" / "digits" / "dcgan.yaml"
 RING = ROOT / "experiments" / "ring8" / "dcgan.yaml"
+
+# The same examples every time, and no clock: the machine may be busy with another worker's tests.
+settings.register_profile("ganzoo", deadline=None, derandomize=True)
+settings.load_profile("ganzoo")
 
 TINY = (
     "data.resolution=8",

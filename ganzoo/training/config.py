@@ -13,8 +13,7 @@ from ganzoo.training.optimizers import Adam, Optimizers
 class GANConfig(Settings):
     """What every variant has; a variant's `Config` adds its own.
 
-    Class attributes tell what the mathematics of a variant asks of its surroundings:
-        per_sample_gradients: it differentiates each logit by its own sample, so BatchNorm in D is wrong.
+    Class attributes, for a variant to set:
         needs_labels: it cannot train without class labels.
         paper_optimizers: used where an experiment or a caller names none.
     """
@@ -23,9 +22,13 @@ class GANConfig(Settings):
     latent_distribution: Literal["normal", "uniform"] = setting("normal", "N(0, I), or uniform on [-1, 1]")
     n_critic: int = setting(1, "discriminator updates per generator update", at_least=1, at_most=10_000)
 
-    per_sample_gradients: ClassVar[bool] = False
     needs_labels: ClassVar[bool] = False
     paper_optimizers: ClassVar[Optimizers] = Optimizers(generator=Adam(), discriminator=Adam())
+
+    @property
+    def per_sample_gradients(self) -> bool:
+        """Whether the objective differentiates each logit by its own sample, so that BatchNorm in D would be wrong."""
+        return False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -65,6 +65,7 @@ class GAN(LightningModule):
         self.losses: dict[str, Tensor] = {}
         self.logged_losses: dict[str, float] = {}
         self._images_averaged = 0  # images_seen when the average last moved
+        self._led_from = 0  # discriminator_updates at the last generator update
         self._schedules: list[LambdaLR] = []
         self.random_states_to_begin_with: dict[str, Any] | None = None
 
@@ -74,7 +75,7 @@ class GAN(LightningModule):
         """What a discriminator update descends; `fake` carries no gradient."""
         raise NotImplementedError(f"{type(self).__name__} defines no discriminator_objective")
 
-    def generator_objective(self, fake: Images) -> Scalar:
+    def generator_objective(self, real: Images, fake: Images) -> Scalar:
         """What a generator update descends; the discriminator's weights are constants."""
         raise NotImplementedError(f"{type(self).__name__} defines no generator_objective")
 
@@ -87,6 +88,11 @@ class GAN(LightningModule):
             return batch, None
         return batch[0], batch[1] if len(batch) > 1 else None
 
+    @property
+    def discriminator_lead(self) -> int:
+        """Discriminator updates since the last generator update."""
+        return self.discriminator_updates - self._led_from
+
     def update_discriminator(self, real: Images) -> None:
         """One optimiser step of the discriminator on `real` and as many fresh fakes."""
         with torch.no_grad():
@@ -97,12 +103,13 @@ class GAN(LightningModule):
         self.images_seen += len(real) * self.trainer.world_size
         self.report({"discriminator/loss": loss})
 
-    def update_generator(self, n: int) -> None:
-        """One optimiser step of the generator on n fresh fakes, then what follows from it: average, rates, log."""
+    def update_generator(self, real: Images) -> None:
+        """One optimiser step of the generator on as many fresh fakes, and what follows: average, rates, log."""
         with frozen(self.discriminator):
-            loss = self.generator_objective(self.generator(self.sample_latents(n)))
+            loss = self.generator_objective(real, self.generator(self.sample_latents(len(real))))
             self.descend(self.optimizer_of("generator"), loss)
         self.generator_updates += 1
+        self._led_from = self.discriminator_updates
         self.generator_updated = True
         self.report({"generator/loss": loss})
         self._follow_generator()
@@ -216,7 +223,7 @@ class GAN(LightningModule):
         self.random_states_to_begin_with = checkpoint["ganzoo"]["random_states"]
 
 
-COUNTERS = ("generator_updates", "discriminator_updates", "images_seen", "_images_averaged")
+COUNTERS = ("generator_updates", "discriminator_updates", "images_seen", "_images_averaged", "_led_from")
 
 
 def _factor_of(config: OptimizerConfig) -> Callable[[int], float]:

@@ -30,12 +30,74 @@ class Row:
 # So that three updates move the losses well beyond rounding.
 FAST = ("optimizer.generator.lr=0.02", "optimizer.discriminator.lr=0.02")
 
+NO_NORM = "discriminator.norm=none"
+
 ROWS = [
     Row(
         "dcgan",
         FAST,
         discriminator_losses=(1.3870360851287842, 1.3560237884521484, 1.2934191226959229),
         generator_losses=(0.6812887191772461, 0.6732497811317444, 0.6749933958053589),
+    ),
+    Row(
+        "gan",
+        FAST,
+        discriminator_losses=(1.3870444, 1.3543638, 1.2915256),
+        generator_losses=(-0.7048136, -0.7182003, -0.7309247),
+    ),
+    Row(
+        "nsgan",
+        (*FAST, "variant.real_target=0.9"),
+        discriminator_losses=(0.0, 0.0, 0.0),
+        generator_losses=(0.0, 0.0, 0.0),
+    ),
+    Row(
+        "lsgan",
+        FAST,
+        discriminator_losses=(0.5016773, 0.3897222, 0.1956295),
+        generator_losses=(0.4688898, 0.3579871, 0.1353314),
+    ),
+    Row(
+        "hinge",
+        FAST,
+        discriminator_losses=(2.0014949, 1.9321487, 1.7825836),
+        generator_losses=(-0.0031982, -0.0644754, -0.1673511),
+    ),
+    Row(
+        "wgan",
+        (*FAST, "variant.n_critic=2", "variant.clip=0.05"),
+        discriminator_losses=(0.0, 0.0, 0.0),
+        generator_losses=(0.0, 0.0, 0.0),
+    ),
+    Row(
+        "wgan_gp",
+        (*FAST, NO_NORM, "variant.n_critic=2"),
+        discriminator_losses=(0.0, 0.0, 0.0),
+        generator_losses=(0.0, 0.0, 0.0),
+    ),
+    Row(
+        "dragan",
+        (*FAST, NO_NORM),
+        discriminator_losses=(11.2179661, 10.5317039, 9.4266109),
+        generator_losses=(0.685604, 0.6845578, 0.6655649),
+    ),
+    Row(
+        "r1gan",
+        (*FAST, NO_NORM),
+        discriminator_losses=(1.3874644, 1.3594069, 1.3135415),
+        generator_losses=(0.681994, 0.6740307, 0.6863658),
+    ),
+    Row(
+        "ragan",
+        FAST,
+        discriminator_losses=(0.6938961, 0.6598384, 0.5907167),
+        generator_losses=(0.7454854, 0.849717, 1.022768),
+    ),
+    Row(
+        "rpgan",
+        (*FAST, NO_NORM, "variant.r1_weight=1", "variant.r2_weight=0.5"),
+        discriminator_losses=(0.0, 0.0, 0.0),
+        generator_losses=(0.0, 0.0, 0.0),
     ),
 ]
 

@@ -3,34 +3,32 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
-
 from ganzoo.config import setting
+from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss, squared_gradient_penalty
 from ganzoo.shapes import Images, Scalar
 from ganzoo.training import GAN, GANConfig
-from ganzoo.variants.dcgan import discriminator_loss, generator_loss
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(GANConfig):
     penalty_weight: float = setting(1.0, "multiplies the unweighted penalty", at_least=0)
 
-    per_sample_gradients: ClassVar[bool] = True
     needs_labels: ClassVar[bool] = True
+
+    @property
+    def per_sample_gradients(self) -> bool:
+        return True
 
 
 class Penalised(GAN):
     def training_step(self, batch, batch_idx: int) -> None:
         real, _ = self.unpack(batch)
         self.update_discriminator(real)
-        self.update_generator(len(real))
+        self.update_generator(real)
 
     def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        points = real.detach().requires_grad_()
-        (slope,) = torch.autograd.grad(self.discriminator(points).sum(), points, create_graph=True)
-        penalty = slope.flatten(1).square().sum(1).mean()
-        loss = discriminator_loss(self.discriminator(real), self.discriminator(fake))
-        return loss + self.config.penalty_weight * penalty
+        loss = logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+        return loss + self.config.penalty_weight * squared_gradient_penalty(self.discriminator, real)
 
-    def generator_objective(self, fake: Images) -> Scalar:
-        return generator_loss(self.discriminator(fake))
+    def generator_objective(self, real: Images, fake: Images) -> Scalar:
+        return nonsaturating_generator_loss(self.discriminator(fake))

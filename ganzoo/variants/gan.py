@@ -1,0 +1,50 @@
+"""GAN: Goodfellow et al. 2014, arXiv:1406.2661: the minimax game, equation 1.
+
+The generator descends E[log(1 - sigmoid(D(G(z))))], which loses its gradient where the discriminator is sure: the
+paper's section 3 recommends the non-saturating form instead (nsgan). The paper trains with momentum SGD at rate 0.1.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from torch.nn.functional import softplus
+
+from ganzoo.objectives import logistic_discriminator_loss
+from ganzoo.shapes import Images, Logits, Scalar
+from ganzoo.training import GAN, GANConfig
+from ganzoo.training.optimizers import SGD, Optimizers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(GANConfig):
+    """As in the authors' mnist.yaml, but for the decay of the rate and the growth of the momentum."""
+
+    paper_optimizers: ClassVar[Optimizers] = Optimizers(
+        generator=SGD(lr=0.1, momentum=0.5), discriminator=SGD(lr=0.1, momentum=0.5)
+    )
+
+
+def generator_loss(fake_logits: Logits) -> Scalar:
+    """E[log(1 - sigmoid(D(G(z))))], in (-inf, 0); -log 2 where D cannot tell.
+
+    >>> import torch
+    >>> generator_loss(torch.zeros(4))
+    tensor(-0.6931)
+    """
+    return -softplus(fake_logits).mean()
+
+
+class MinimaxGAN(GAN):
+    """Each batch updates the discriminator; every `n_critic`-th then updates the generator."""
+
+    def training_step(self, batch, batch_idx: int) -> None:
+        real, _ = self.unpack(batch)
+        self.update_discriminator(real)
+        if self.discriminator_lead >= self.config.n_critic:
+            self.update_generator(real)
+
+    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
+        return logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+
+    def generator_objective(self, real: Images, fake: Images) -> Scalar:
+        return generator_loss(self.discriminator(fake))
