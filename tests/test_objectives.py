@@ -37,9 +37,8 @@ def test_the_logistic_losses_equal_equation_1_and_section_3_of_goodfellow(pairs)
 
 
 def test_their_values_where_the_discriminator_cannot_tell():
-    assert objectives.logistic_discriminator_loss(logits([0] * 7), logits([0] * 7)).item() == pytest.approx(
-        2 * math.log(2)
-    )
+    nothing = logits([0] * 7)
+    assert objectives.logistic_discriminator_loss(nothing, nothing).item() == pytest.approx(2 * math.log(2))
     assert objectives.nonsaturating_generator_loss(nothing).item() == pytest.approx(math.log(2))
 
 
