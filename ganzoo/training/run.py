@@ -47,7 +47,12 @@ def train(
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment, overrides)
     run = RunDirectory.create(experiment, run_dir)
-    _train(experiment, run)
+    try:
+        _train(experiment, run)
+    except InputError:
+        if not run.last_checkpoint.exists():
+            run.config.unlink()  # no run has begun here: the mended command may take the same directory
+        raise
     return run
 
 

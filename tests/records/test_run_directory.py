@@ -9,6 +9,7 @@ from ganzoo.errors import GanzooError, InputError
 from ganzoo.experiment import load_experiment
 from ganzoo.records.files import link_atomically, write_atomically, write_text
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.training.run import train
 
 
 @pytest.fixture
@@ -28,6 +29,13 @@ def test_a_run_gets_a_folder_of_its_own(tmp_path, monkeypatch):
 def test_a_folder_with_a_run_is_refused(run):
     with pytest.raises(InputError, match="--resume"):
         RunDirectory.create(run.experiment(), run.path)
+
+
+def test_a_run_that_could_not_begin_does_not_take_its_folder(tmp_path):
+    little = [*TINY, "budget.generator_updates=1"]
+    with pytest.raises(InputError, match=r"trainer: .*MPS"):  # Apple's GPU, which no test machine has
+        train(DIGITS, [*little, "trainer.accelerator=mps"], run_dir=tmp_path / "run")
+    assert train(DIGITS, little, run_dir=tmp_path / "run").read_record()["status"] == "done"
 
 
 def test_no_run_there(tmp_path, run):
