@@ -229,11 +229,15 @@ def extractor_train(settings: tuple[str, ...], out: Path, epochs: int | None, se
     click.echo(json.dumps(report, default=str))
 
 
+def _kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    return [kind for kind in KINDS if kind.startswith(incomplete)]
+
+
 KINDS = ("variants", "datasets", "networks", "metrics", "protocols")
 
 
 @main.command("list")
-@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.argument("kind", required=False, metavar=f"[{'|'.join(KINDS)}]", shell_complete=_kinds)
 @click.option("--json", "as_json", is_flag=True, help="Print names and summaries as JSON.")
 def list_(kind: str | None, as_json: bool) -> None:
     """Lists what there is, one line each with its paper.
@@ -242,6 +246,8 @@ def list_(kind: str | None, as_json: bool) -> None:
     ganzoo list
     ganzoo list variants
     """
+    if kind is not None and kind not in KINDS:
+        raise InputError("list", did_you_mean(kind, KINDS, "kind"))
     found = {each: _summaries(each) for each in ([kind] if kind else KINDS)}
     if as_json:
         return click.echo(json.dumps(found))

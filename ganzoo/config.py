@@ -188,8 +188,9 @@ class Builder:
     def _chosen(self, choice: Choice, section: Mapping[str, Any], key: str) -> tuple[type[Settings], dict] | None:
         name = section.get("name")
         if not isinstance(name, str):
-            have = did_you_mean(str(name), choice.names(self.plugins), choice.kind)
-            self._complain(f"{key}.name", have if name is not None else f"this key is required: {have}")
+            names = choice.names(self.plugins)
+            required = f"this key is required and not there. There are: {', '.join(names)}"
+            self._complain(f"{key}.name", required if name is None else did_you_mean(str(name), names, choice.kind))
             return None
         try:
             cls = choice.find(name, self.plugins)

@@ -1,8 +1,8 @@
 """The base class of every GAN: two networks, two optimisers, the averaged generator, and counters of its own.
 
-A variant gives the objectives and, in `training_step`, the order of updates. Lightning's `global_step` counts the
-steps of both optimisers and its `batch_idx` starts again at every epoch, so neither is used: `generator_updates`,
-`discriminator_updates` and `images_seen` are counted here and kept in the checkpoint.
+A variant gives the objectives and, where it is not the usual one, the order of updates. Lightning's `global_step`
+counts the steps of both optimisers and its `batch_idx` starts again at every epoch, so neither is used:
+`generator_updates`, `discriminator_updates` and `images_seen` are counted here and kept in the checkpoint.
 """
 
 import sys
@@ -25,7 +25,7 @@ from ganzoo.training.randomness import random_states, restore_random_states
 
 
 class GAN(LightningModule):
-    """Subclasses define `discriminator_objective`, `generator_objective` and `training_step`.
+    """Subclasses define `discriminator_objective` and `generator_objective`, and may define `training_step`.
 
     Args:
         generator: latents (n, latent_dim) to images in [-1, 1] or points; any module.
@@ -79,7 +79,14 @@ class GAN(LightningModule):
         """What a generator update descends; the discriminator's weights are constants."""
         raise NotImplementedError(f"{type(self).__name__} defines no generator_objective")
 
-    # What a variant's training_step calls
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Updates the discriminator; after `n_critic` such updates, the generator. Override for another schedule."""
+        real, _ = self.unpack(batch)
+        self.update_discriminator(real)
+        if self.discriminator_lead >= self.config.n_critic:
+            self.update_generator(real)
+
+    # What training_step calls
 
     @staticmethod
     def unpack(batch: Any) -> tuple[Images, Labels | None]:

@@ -155,7 +155,9 @@ class Session:
                 default_root_dir=self.run.path,
             )
         except (MisconfigurationException, RuntimeError, ValueError) as error:
-            raise InputError("trainer", str(error).partition("\n")[0]) from None
+            asked = f"accelerator {settings.accelerator}, {settings.devices} devices, {settings.num_nodes} nodes"
+            reason = str(error).partition("\n")[0]
+            raise InputError("trainer", f"{asked}: {reason} `ganzoo doctor` tells what there is") from None
 
     def kept(self) -> str:
         if not self.run.last_checkpoint.exists():

@@ -35,13 +35,7 @@ def generator_loss(fake_logits: Logits) -> Scalar:
 
 
 class MinimaxGAN(GAN):
-    """Each batch updates the discriminator; every `n_critic`-th then updates the generator."""
-
-    def training_step(self, batch, batch_idx: int) -> None:
-        real, _ = self.unpack(batch)
-        self.update_discriminator(real)
-        if self.discriminator_lead >= self.config.n_critic:
-            self.update_generator(real)
+    """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
         return logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))

@@ -21,11 +21,6 @@ class Config(GANConfig):
 
 
 class Penalised(GAN):
-    def training_step(self, batch, batch_idx: int) -> None:
-        real, _ = self.unpack(batch)
-        self.update_discriminator(real)
-        self.update_generator(real)
-
     def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
         loss = logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
         return loss + self.config.penalty_weight * squared_gradient_penalty(self.discriminator, real)
