@@ -177,6 +177,7 @@ def _in_a_format(context: click.Context, parameter: click.Parameter, out: Path) 
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.option("-n", "--number", type=click.IntRange(1, 10_000_000), default=64, show_default=True, help="How many.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=0, show_default=True)
+@click.option("--class", "label", type=click.IntRange(0), help="All of this class; else of random classes.")
 @click.option("--truncation", type=click.FloatRange(0, min_open=True), help="Latents beyond this are drawn again.")
 @click.option("--best", is_flag=True, help="The checkpoint with the best score instead of the last.")
 @click.option(
@@ -186,7 +187,9 @@ def _in_a_format(context: click.Context, parameter: click.Parameter, out: Path) 
     required=True,
     help="A .png grid, an .npz, a .zip or a folder.",
 )
-def sample(run_dir: Path, number: int, seed: int, truncation: float | None, best: bool, out: Path) -> None:
+def sample(
+    run_dir: Path, number: int, seed: int, label: int | None, truncation: float | None, best: bool, out: Path
+) -> None:
     """Writes samples of a run's averaged generator.
 
     \b
@@ -198,7 +201,7 @@ def sample(run_dir: Path, number: int, seed: int, truncation: float | None, best
     RunDirectory.open(run_dir)
     from ganzoo.sampling import sample_to_file
 
-    sample_to_file(run_dir, out, number=number, seed=seed, truncation=truncation, best=best)
+    sample_to_file(run_dir, out, number=number, seed=seed, label=label, truncation=truncation, best=best)
     click.echo(out)
 
 

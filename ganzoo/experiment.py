@@ -161,7 +161,7 @@ def _resolution_fits(data: DataConfig, generator: NetworkConfig, discriminator: 
 
 
 def _per_sample_gradients(variant: GANConfig, discriminator: NetworkConfig) -> Iterator[Problem]:
-    if variant.per_sample_gradients and discriminator.mixes_samples:
+    if variant.per_sample_gradients and discriminator.batch_normalised:
         yield Problem(
             "discriminator.norm",
             f"BatchNorm mixes the samples of a batch, and {VARIANTS.name_of(variant)} penalises the gradient of each "
@@ -169,15 +169,34 @@ def _per_sample_gradients(variant: GANConfig, discriminator: NetworkConfig) -> I
         )
 
 
-def _labels_are_there(variant: GANConfig, data: DataConfig) -> Iterator[Problem]:
-    if variant.needs_labels and data.num_classes == 0:
+def _labels_are_there(
+    variant: GANConfig, data: DataConfig, generator: NetworkConfig, discriminator: NetworkConfig
+) -> Iterator[Problem]:
+    if data.num_classes:
+        return
+    if variant.needs_labels:
         yield Problem("variant.name", f"{VARIANTS.name_of(variant)} needs labels; {DATASETS.name_of(data)} has none")
+    for section, network in {"generator": generator, "discriminator": discriminator}.items():
+        if network.conditional or network.classifies:
+            yield Problem(f"{section}.conditioning", f"needs labels, and data set {DATASETS.name_of(data)} has none")
+
+
+def _networks_fit(variant: GANConfig, generator: NetworkConfig, discriminator: NetworkConfig) -> Iterator[Problem]:
+    yield from variant.misfits(generator, discriminator)
+
+
+def _batch_packs(variant: GANConfig, data: DataConfig, trainer: TrainerConfig) -> Iterator[Problem]:
+    whole = variant.pack * trainer.devices * trainer.num_nodes
+    if variant.pack > 1 and data.batch_size % whole:
+        yield Problem(
+            "data.batch_size", f"{data.batch_size} must be a multiple of {whole}: variant.pack on each device"
+        )
 
 
 def _batch_norm_needs_two(
     data: DataConfig, discriminator: NetworkConfig, generator: NetworkConfig
 ) -> Iterator[Problem]:
-    if data.batch_size == 1 and (discriminator.mixes_samples or generator.mixes_samples):
+    if data.batch_size == 1 and (discriminator.batch_normalised or generator.batch_normalised):
         yield Problem("data.batch_size", "1 leaves BatchNorm nothing to normalise over; it must be at least 2")
 
 
@@ -208,10 +227,12 @@ def _protocol_of(evaluation: EvaluationConfig) -> "Protocol | Problem | None":
         return Problem("evaluation.protocol", " ".join(str(error).split()))
 
 
-def _batch_divides(data: DataConfig, trainer: TrainerConfig) -> Iterator[Problem]:
+def _batch_divides(data: DataConfig, variant: GANConfig, trainer: TrainerConfig) -> Iterator[Problem]:
     ranks = trainer.devices * trainer.num_nodes
-    if data.batch_size % ranks:
-        yield Problem("data.batch_size", f"{data.batch_size} must be a multiple of the {ranks} devices of all nodes")
+    sizes = {"data.batch_size": (data.batch_size,), "variant.batch_sizes": getattr(variant, "batch_sizes", ())}
+    for key, several in sizes.items():
+        if uneven := [size for size in several if size % ranks]:
+            yield Problem(key, f"{uneven[0]} must be a multiple of the {ranks} devices of all nodes")
 
 
 # Each check takes the sections that it names, and is asked only when all of those are right in themselves.
@@ -219,6 +240,8 @@ CROSS_CHECKS = (
     _resolution_fits,
     _per_sample_gradients,
     _labels_are_there,
+    _networks_fit,
+    _batch_packs,
     _batch_norm_needs_two,
     _protocol_is_there,
     _protocol_fits,

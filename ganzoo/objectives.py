@@ -26,6 +26,15 @@ def logistic_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Sca
     return softplus(-real_logits).mean() + softplus(fake_logits).mean()
 
 
+def minimax_generator_loss(fake_logits: Logits) -> Scalar:
+    """E[log(1 - sigmoid(D(G(z))))], in (-inf, 0); -log 2 where D cannot tell (arXiv:1406.2661, equation 1).
+
+    >>> minimax_generator_loss(torch.zeros(4))
+    tensor(-0.6931)
+    """
+    return -softplus(fake_logits).mean()
+
+
 def nonsaturating_generator_loss(fake_logits: Logits) -> Scalar:
     """-E[log sigmoid(D(G(z)))], in [0, inf); log 2 where D cannot tell.
 
@@ -36,6 +45,17 @@ def nonsaturating_generator_loss(fake_logits: Logits) -> Scalar:
     tensor(0.6931)
     """
     return softplus(-fake_logits).mean()
+
+
+def hinge_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
+    """E[max(0, 1 - D(x))] + E[max(0, 1 + D(G(z)))], in [0, inf); 2 where D is 0.
+
+    Lim & Ye 2017 (arXiv:1705.02894); Miyato et al. 2018 (arXiv:1802.05957), equation 16.
+
+    >>> hinge_discriminator_loss(torch.zeros(4), torch.zeros(4))
+    tensor(2.)
+    """
+    return (1.0 - real_logits).relu().mean() + (1.0 + fake_logits).relu().mean()
 
 
 def wasserstein_discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
@@ -85,13 +105,16 @@ def weighted_r1_r2(
     return penalty
 
 
-def gradient_norm_penalty(discriminator: Discriminator, points: Images, *, one_sided: bool = False) -> Scalar:
-    """E[(|dD/dx| - 1)^2], in [0, inf); one-sided: E[max(0, |dD/dx| - 1)^2].
+def gradient_norm_penalty(
+    discriminator: Discriminator, points: Images, *, target: float = 1.0, one_sided: bool = False
+) -> Scalar:
+    """E[(|dD/dx| - target)^2], in [0, inf); one-sided: E[max(0, |dD/dx| - target)^2].
 
-    Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and section 4; the norm is over all dimensions of a sample.
+    Gulrajani et al. 2017 (arXiv:1704.00028), equation 3 and section 4, with target 1; the norm is over all dimensions
+    of a sample.
     """
     norms = input_gradients(discriminator, points).flatten(1).norm(dim=1)
-    excess = (norms - 1.0).relu() if one_sided else norms - 1.0
+    excess = (norms - target).relu() if one_sided else norms - target
     return excess.square().mean()
 
 

@@ -8,12 +8,11 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from ganzoo.data.samples import to_pixels
 from ganzoo.errors import InputError
 from ganzoo.records.files import write_atomically
-from ganzoo.shapes import Images, Points
+from ganzoo.shapes import Images, Labels, Points
 
 FORMATS = (".png", ".npz", ".zip", "a folder")
 
@@ -46,8 +45,10 @@ def _scatter(points: Points, size: int = 512) -> np.ndarray:
     return shade.to(torch.uint8).numpy()
 
 
-def save_samples(samples: Images, out: Path, labels: Tensor | None = None) -> None:
+def save_samples(samples: Images, out: Path, labels: Labels | None = None) -> None:
     """Writes samples as a grid (.png), an .npz (arr_0: uint8 NHWC, or float points), a StyleGAN zip, or a folder.
+
+    Classes go with them as arr_1 of the .npz and as the labels in dataset.json of the zip.
 
     Raises:
         InputError: the name's ending is none of those, or points are asked for as single images.
@@ -56,7 +57,8 @@ def save_samples(samples: Images, out: Path, labels: Tensor | None = None) -> No
         return save_grid(samples, out)
     arrays = samples.cpu().numpy() if samples.ndim == 2 else to_pixels(samples.cpu()).permute(0, 2, 3, 1).numpy()
     if out.suffix == ".npz":
-        return write_atomically(out, lambda file: np.savez(file, arr_0=arrays))
+        both = {"arr_0": arrays} if labels is None else {"arr_0": arrays, "arr_1": labels.cpu().numpy()}
+        return write_atomically(out, lambda file: np.savez(file, **both))  # type: ignore[arg-type]  # arrays by name
     if out.suffix not in (".zip", ""):
         raise InputError(
             "--out", f"{str(out)!r} must end in one of: {', '.join(FORMATS[:-1])}; without an ending: a folder"
@@ -65,17 +67,18 @@ def save_samples(samples: Images, out: Path, labels: Tensor | None = None) -> No
         raise InputError("--out", f"{str(out)!r}: points are written as .npz or drawn as .png")
     names = [f"{index // 1000:05d}/img{index:08d}.png" for index in range(len(arrays))]
     if out.suffix == ".zip":
-        return write_atomically(out, lambda file: _write_zip(file, names, arrays))
+        return write_atomically(out, lambda file: _write_zip(file, names, arrays, labels))
     for name, array in zip(names, arrays, strict=True):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(_png(array))
 
 
-def _write_zip(file, names: list[str], arrays: np.ndarray) -> None:
+def _write_zip(file, names: list[str], arrays: np.ndarray, labels: Labels | None) -> None:
+    classes = None if labels is None else [list(pair) for pair in zip(names, labels.tolist(), strict=True)]
     with ZipFile(file, "w") as archive:
         for name, array in zip(names, arrays, strict=True):
             archive.writestr(ZipInfo(name), _png(array))  # ZipInfo has no date: the same samples are the same bytes
-        archive.writestr(ZipInfo("dataset.json"), json.dumps({"labels": None}))
+        archive.writestr(ZipInfo("dataset.json"), json.dumps({"labels": classes}))
 
 
 def _png(array: np.ndarray) -> bytes:
@@ -87,12 +90,22 @@ def _png(array: np.ndarray) -> bytes:
 
 
 def sample_to_file(
-    run_dir: Path, out: Path, *, number: int, seed: int = 0, truncation: float | None = None, best: bool = False
+    run_dir: Path,
+    out: Path,
+    *,
+    number: int,
+    seed: int = 0,
+    label: int | None = None,
+    truncation: float | None = None,
+    best: bool = False,
 ) -> None:
     """Writes samples of a run's averaged generator, drawn in batches so that memory does not grow with them twice.
 
+    Args:
+        label: the class of all of them; None: classes at random, where the generator is conditional.
+
     Raises:
-        InputError: there is no such run or checkpoint, or `out` has an ending that none of the formats has.
+        InputError: there is no such run or checkpoint or class, or `out` has an ending that none of the formats has.
     """
     from ganzoo.training.build import load_generator
 
@@ -101,8 +114,21 @@ def sample_to_file(
             "--out", f"{str(out)!r} must end in one of: {', '.join(FORMATS[:-1])}; without an ending: a folder"
         )
     gan, generator = load_generator(run_dir, best=best), torch.Generator().manual_seed(seed)
-    sizes = [BATCH] * (number // BATCH) + ([number % BATCH] if number % BATCH else [])
-    save_samples(torch.cat([gan.draw(size, generator, truncation=truncation) for size in sizes]), out)
+    check_class(label, gan.num_classes)
+    drawn = []
+    for size in [BATCH] * (number // BATCH) + ([number % BATCH] if number % BATCH else []):
+        labels = gan.draw_labels(size, generator) if label is None else torch.full((size,), label)
+        drawn.append((gan.draw(size, generator, labels=labels, truncation=truncation), labels))
+    classes = torch.cat([labels for _, labels in drawn if labels is not None]) if gan.num_classes else None
+    save_samples(torch.cat([samples for samples, _ in drawn]), out, classes)
+
+
+def check_class(label: int | None, num_classes: int) -> None:
+    """Raises InputError for a class that a generator of that many classes has not."""
+    if label is None or 0 <= label < num_classes:
+        return
+    there = f"there are 0 to {num_classes - 1}" if num_classes else "the run's generator is not conditional"
+    raise InputError("--class", f"there is no class {label}: {there}")
 
 
 BATCH = 500  # samples drawn at a time

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 Images = Float[Tensor, "n *sample"]
+Packs = Float[Tensor, "packs *pack"]  # images as the discriminator sees them: several as one, or one as one
 Latents = Float[Tensor, "n latent_dim"]
 Labels = Int[Tensor, "n"]
 Logits = Float[Tensor, "n"]
@@ -15,3 +16,4 @@ Scalar = Float[Tensor, ""]
 Pixels = UInt8[Tensor, "n c h w"]
 Points = Float[Tensor, "n 2"]
 Features = Float[Tensor, "n features"]
+ClassLogits = Float[Tensor, "n classes"]

@@ -4,7 +4,7 @@ So a resumed run needs one number, the position, to go on with exactly the image
 have seen, whatever the number of loader processes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -24,6 +24,7 @@ class Draw(NamedTuple):
     indices: Tensor  # (n,) int64
     flips: Tensor  # (n,) bool
     position: int  # real images before this batch, over all ranks and the whole run
+    end: int  # and with it: the position of the next one
 
 
 class EndlessBatches(Sampler[Draw]):
@@ -34,15 +35,15 @@ class EndlessBatches(Sampler[Draw]):
 
     Args:
         size: N, samples in the data set.
-        batch_size: samples in a batch, over all ranks.
+        batch_size: samples in a batch, over all ranks; a function of the batch's position where it changes.
         start: position of the first batch, in samples.
-        rank, world_size: this process draws every batch's rank-th part.
+        rank, world_size: this process draws every batch's rank-th part; it must be as large as the others'.
     """
 
     def __init__(
         self,
         size: int,
-        batch_size: int,
+        batch_size: int | Callable[[int], int],
         *,
         seed: int,
         start: int = 0,
@@ -50,15 +51,16 @@ class EndlessBatches(Sampler[Draw]):
         rank: int = 0,
         world_size: int = 1,
     ):
-        self.size, self.batch_size, self.seed, self.start, self.flip = size, batch_size, seed, start, flip
-        share = batch_size // world_size
-        self.part = slice(rank * share, (rank + 1) * share)
+        self.size, self.seed, self.start, self.flip = size, seed, start, flip
+        self.batch_size_at = batch_size if callable(batch_size) else lambda position: batch_size
+        self.rank, self.world_size = rank, world_size
 
     def __iter__(self) -> Iterator[Draw]:
         position = self.start
         epoch, order, flips = -1, torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.bool)
         while True:
-            indices, mirrored, wanted = [], [], range(position, position + self.batch_size)
+            end = position + self.batch_size_at(position)
+            indices, mirrored, wanted = [], [], range(position, end)
             while wanted:
                 if wanted.start // self.size != epoch:
                     epoch = wanted.start // self.size
@@ -68,8 +70,15 @@ class EndlessBatches(Sampler[Draw]):
                 indices.append(order[offset : offset + taken])
                 mirrored.append(flips[offset : offset + taken])
                 wanted = wanted[taken:]
-            yield Draw(torch.cat(indices)[self.part], torch.cat(mirrored)[self.part], position)
-            position += self.batch_size
+            part = self._part(end - position)
+            yield Draw(torch.cat(indices)[part], torch.cat(mirrored)[part], position, end)
+            position = end
+
+    def _part(self, batch_size: int) -> slice:
+        share, rest = divmod(batch_size, self.world_size)
+        if rest or not share:
+            raise ValueError(f"a batch of {batch_size} cannot be dealt in equal parts to {self.world_size} processes")
+        return slice(self.rank * share, (self.rank + 1) * share)
 
     def _pass(self, epoch: int) -> tuple[Tensor, Tensor]:
         """The order of one pass over the data, and who is mirrored in it."""
@@ -99,18 +108,22 @@ class InMemory(Dataset):
         self.samples = samples
 
     def __getitem__(self, draw: Draw) -> tuple[Tensor, Labels, Tensor, int]:
-        return self.samples.values[draw.indices], self.samples.labels[draw.indices], draw.flips, draw.position
+        return self.samples.values[draw.indices], self.samples.labels[draw.indices], draw.flips, draw.end
 
 
 class GANData(LightningDataModule):
     """A data set's train split for the trainer: endless, exactly resumable, normalised and mirrored on the device.
 
     Batches reach the module as (real in [-1, 1], labels). The checkpoint holds the position of the next batch.
+
+    Args:
+        batch_size_at: the size of the batch at a position, which is the real images before it; None: the config's.
     """
 
-    def __init__(self, config: DataConfig, *, seed: int):
+    def __init__(self, config: DataConfig, *, seed: int, batch_size_at: Callable[[int], int] | None = None):
         super().__init__()
         self.config, self.seed, self.position = config, seed, 0
+        self.batch_size = batch_size_at or config.batch_size
         self.samples: Samples | None = None
 
     def setup(self, stage: str | None = None) -> None:
@@ -122,7 +135,7 @@ class GANData(LightningDataModule):
         assert self.samples is not None and self.trainer is not None  # the trainer calls setup() first
         batches = EndlessBatches(
             len(self.samples),
-            self.config.batch_size,
+            self.batch_size,
             seed=self.seed,
             start=self.position,
             flip=getattr(self.config, "flip", False),
@@ -141,8 +154,8 @@ class GANData(LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> tuple[Images, Labels]:
-        values, labels, flips, position = batch
-        self.position = int(position) + self.config.batch_size
+        values, labels, flips, end = batch
+        self.position = int(end)
         images = to_network_range(values)
         if getattr(self.config, "flip", False):
             images = torch.where(flips.view(-1, 1, 1, 1), images.flip(-1), images)

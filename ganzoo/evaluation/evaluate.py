@@ -65,7 +65,10 @@ def _evaluate_run(
     data = experiment.data if against is None else _reference(loaded, against, experiment.data.shape)
     evaluator = _evaluator(loaded, data, extractor or experiment.evaluation.extractor)
     gan = load_generator(source, best=best)
-    return {**_answer(source, evaluator, evaluator.score(gan.draw)), "generator_updates": gan.generator_updates}
+    return {
+        **_answer(source, evaluator, evaluator.score(gan.draw_labelled)),
+        "generator_updates": gan.generator_updates,
+    }
 
 
 def _protocol(name: str) -> Protocol:

@@ -10,17 +10,17 @@ from torch import Tensor
 
 from ganzoo.components import DATASETS, implementation
 from ganzoo.data.base import DataConfig, PointsConfig, Split
-from ganzoo.data.samples import to_network_range, to_pixels
+from ganzoo.data.samples import Samples, to_network_range, to_pixels
 from ganzoo.errors import Diverged, InputError
 from ganzoo.evaluation.extractor import DIGITS, Card, Coordinates, Extracted, load_extractor
 from ganzoo.evaluation.protocol import Protocol
 from ganzoo.evaluation.scoring import Modes, Reference, Scores, compare, fewest_samples, make_reference, purpose_seed
-from ganzoo.shapes import Images
+from ganzoo.shapes import Images, Labels
 
 EXTRACT = 250  # samples through the extractor at a time, however they were drawn: scores do not depend on batches
 RANGE_SLACK = 0.01  # images this far out of [-1, 1] are clipped; beyond, they are in another range
 
-Draw = Callable[[int, torch.Generator], Images]
+Draw = Callable[[int, torch.Generator], Images | tuple[Images, Labels | None]]
 
 
 class BrokenSamples(Diverged):
@@ -69,7 +69,7 @@ class Evaluator:
         self._extractor.to(device, self._dtype)
 
     def score(self, draw: Draw) -> Scores:
-        """The scores of `draw(n, generator)`, which returns n fakes in [-1, 1] (points: as they are).
+        """The scores of `draw(n, generator)`: n fakes in [-1, 1] (points: as they are), or those and their classes.
 
         All fakes come from one CPU generator seeded by the protocol, so the same weights give the same scores. Of the
         batch size the scores are independent as far as `draw` is: torch.rand is, torch.randn is not.
@@ -78,8 +78,10 @@ class Evaluator:
         """
         with isolated(self.device):
             generator = purpose_seed(self.protocol, "fakes")
-            fake = self._extract(self._seen(drawn(draw, n, generator)) for n in self._batch_sizes())
-            return compare(self.protocol, self.reference, fake, self._modes)
+            labels: list[Labels] = []
+            fake = self._extract(self._seen(drawn(draw, n, generator, labels)) for n in self._batch_sizes())
+            known = torch.cat(labels) if labels else None
+            return compare(self.protocol, self.reference, fake, labels=known, modes=self._modes)
 
     def score_samples(self, values: Tensor) -> Scores:
         """The scores of given samples: uint8 pixels, or floats in [-1, 1] (points: as they are).
@@ -92,7 +94,7 @@ class Evaluator:
             raise TooFewSamples(
                 "samples", f"protocol {self.protocol.name} scores {self.protocol.num_fake}, and there are {len(values)}"
             )
-        return self._score_given(values)
+        return self._score_given(values, None)
 
     def floor(self) -> Scores:
         """The scores of the held-out real samples: what a generator as good as the data gets.
@@ -100,19 +102,21 @@ class Evaluator:
         As many as the protocol has fakes, or all held-out samples where there are fewer. Raises TooFewSamples where
         these do not suffice for the metrics.
         """
-        values, fewest = self._load("heldout"), fewest_samples(self.protocol)
+        heldout, fewest = self._load("heldout"), fewest_samples(self.protocol)
+        values = heldout.values
         if len(values) < fewest:
             raise TooFewSamples(
                 "held-out samples", f"protocol {self.protocol.name} needs {fewest} of them, and there are {len(values)}"
             )
-        return self._score_given(values)
+        return self._score_given(values, heldout.labels if self.data.num_classes else None)
 
-    def _score_given(self, values: Tensor) -> Scores:
+    def _score_given(self, values: Tensor, labels: Labels | None) -> Scores:
         self._check_given(values)
         with isolated(self.device):
-            some = chosen(values, self.protocol.num_fake, purpose_seed(self.protocol, "given"))
-            fake = self._extract([self._seen(some)])
-            return compare(self.protocol, self.reference, fake, self._modes)
+            some = chosen(len(values), self.protocol.num_fake, purpose_seed(self.protocol, "given"))
+            fake = self._extract([self._seen(values[some])])
+            known = None if labels is None else labels[some]
+            return compare(self.protocol, self.reference, fake, labels=known, modes=self._modes)
 
     def _check_given(self, values: Tensor) -> None:
         points = self.protocol.samples == "points"
@@ -132,16 +136,16 @@ class Evaluator:
             yield min(left, self.protocol.batch_size)
             left -= self.protocol.batch_size
 
-    def _load(self, split: Split) -> Tensor:
-        """A split at the protocol's resolution: uint8 pixels, or points."""
+    def _load(self, split: Split) -> Samples:
+        """A split at the protocol's resolution: uint8 pixels, or points, and their labels."""
         at_size = {} if self.protocol.resolution is None else {"resolution": self.protocol.resolution}
         module, config = implementation(self.data.replace(**at_size))
-        return module.load(config, split).values
+        return module.load(config, split)
 
     @cached_property
     def reference(self) -> Reference:
         """Raises TooFewSamples where the train split is smaller than the protocol asks for."""
-        protocol, values = self.protocol, self._load("train")
+        protocol, values = self.protocol, self._load("train").values
         wanted = protocol.num_real or fewest_samples(protocol)
         if len(values) < wanted:
             raise TooFewSamples(
@@ -149,8 +153,8 @@ class Evaluator:
             )
         with isolated(self.device):
             limit = protocol.num_real or protocol.max_real or len(values)
-            real = chosen(values, limit, purpose_seed(protocol, "reals"))
-            return make_reference(protocol, self._extract([self._seen(real)]).features)
+            some = chosen(len(values), limit, purpose_seed(protocol, "reals"))
+            return make_reference(protocol, self._extract([self._seen(values[some])]).features)
 
     @property
     def _dtype(self) -> torch.dtype:
@@ -180,11 +184,14 @@ class Evaluator:
         return Extracted(features, logits)
 
 
-def drawn(draw: Draw, n: int, generator: torch.Generator) -> Tensor:
-    """Raises ValueError where `draw` gives another number of fakes than it was asked for."""
-    batch = draw(n, generator)
+def drawn(draw: Draw, n: int, generator: torch.Generator, labels: list[Labels]) -> Tensor:
+    """The next fakes; their classes, if told, go to `labels`. Raises ValueError for another number than asked for."""
+    answer = draw(n, generator)
+    batch, classes = answer if isinstance(answer, tuple) else (answer, None)
     if len(batch) != n:
         raise ValueError(f"asked for {n} fakes, the generator gave {len(batch)}")
+    if classes is not None:
+        labels.append(classes.cpu())
     return batch
 
 
@@ -195,11 +202,11 @@ def refuse_broken(values: Tensor, what: str) -> None:
         raise BrokenSamples(f"{broken} of {len(values)} {what} are NaN or infinite")
 
 
-def chosen(values: Tensor, limit: int, generator: torch.Generator) -> Tensor:
-    """`limit` samples at random, in their order; all where there are no more. Data may be sorted by class."""
-    if len(values) <= limit:
-        return values
-    return values[torch.randperm(len(values), generator=generator)[:limit].sort().values]
+def chosen(count: int, limit: int, generator: torch.Generator) -> Tensor:
+    """Indices of `limit` samples at random, in order; of all where there are no more. Data may be sorted by class."""
+    if count <= limit:
+        return torch.arange(count)
+    return torch.randperm(count, generator=generator)[:limit].sort().values
 
 
 def regrouped(batches: Iterable[Tensor], size: int) -> Iterator[Tensor]:

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ganzoo.shapes import Features
+from ganzoo.shapes import Features, Labels
 
 OtherFeatures = Float[Tensor, "m features"]  # as many features as the first set has, any number of samples
 
@@ -119,6 +119,17 @@ def inception_score(logits: Features, *, splits: int) -> tuple[float, float]:
 def _one_inception_score(log_conditional: Tensor) -> Tensor:
     log_marginal = log_conditional.logsumexp(dim=0) - math.log(len(log_conditional))
     return (log_conditional.exp() * (log_conditional - log_marginal)).sum(dim=1).mean().exp()
+
+
+def class_accuracy(logits: Features, labels: Labels) -> float:
+    """The share of samples that a classifier, by its (n, k) logits, finds to be of the class they were made to be.
+
+    In [0, 1], higher is better; what the classifier does on real samples is as good as it gets.
+
+    >>> class_accuracy(torch.tensor([[2.0, 1.0], [0.0, 3.0]]), torch.tensor([0, 0]))
+    0.5
+    """
+    return (checked(logits).argmax(dim=1) == labels).double().mean().item()
 
 
 def neighbour_radii(features: Features, k: int) -> Tensor:

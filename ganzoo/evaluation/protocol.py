@@ -17,7 +17,7 @@ from ganzoo.errors import InputError, Problem, did_you_mean
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 
-Metric = Literal["fid", "kid", "inception_score", "precision_recall", "density_coverage", "modes"]
+Metric = Literal["fid", "kid", "inception_score", "precision_recall", "density_coverage", "class_accuracy", "modes"]
 Extractor = Literal["digits", "coordinates", "classifier"]
 
 
@@ -39,6 +39,7 @@ SCORES = {
     "recall": Score("precision_recall", "higher", "share of reals among the fakes, 0 to 1 (arXiv:1904.06991)"),
     "density": Score("density_coverage", "higher", "how densely reals surround fakes, about 1 (arXiv:2002.09797)"),
     "coverage": Score("density_coverage", "higher", "share of reals with a fake nearby, 0 to 1 (arXiv:2002.09797)"),
+    "class_accuracy": Score("class_accuracy", "higher", "share of samples of the class that was asked for, 0 to 1"),
     "modes": Score("modes", "higher", "modes with a sample within 3 sigma (Lin et al. 2017, arXiv:1712.04086)"),
     "high_quality": Score(
         "modes", "higher", "share of samples within 3 sigma of a mode; a perfect 2-D sampler: 0.9889"
@@ -51,7 +52,8 @@ SCORES = {
 class Protocol(Settings):
     """How samples are scored. The order of work: take, quantise, resize, extract features, compare with the reals.
 
-    The metric `modes` is left out where the data have no modes (a swiss roll); every other metric is always there.
+    The metric `modes` is left out where the data have no modes (a swiss roll), `class_accuracy` where the samples were
+    not made to be of a class; every other metric is always there.
     """
 
     name: str = setting(help="the file's name, which ends in its version: digits-v1")
@@ -91,8 +93,8 @@ class Protocol(Settings):
     def _misfits(self) -> Iterator[Problem]:
         if (self.samples == "points") != (self.extractor == "coordinates"):
             yield Problem("extractor", f"{self.extractor!r} does not go with samples: {self.samples}")
-        if self.samples == "points" and "inception_score" in self.metrics:
-            yield Problem("metrics", "inception_score needs a classifier, and points have none")
+        for metric in {"inception_score", "class_accuracy"} & set(self.metrics) if self.samples == "points" else ():
+            yield Problem("metrics", f"{metric} needs a classifier, and points have none")
         if self.samples == "images" and "modes" in self.metrics:
             yield Problem("metrics", "modes is for points")
         if self.samples == "points" and self.resolution is not None:

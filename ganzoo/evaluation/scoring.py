@@ -10,6 +10,7 @@ from ganzoo.evaluation import metrics
 from ganzoo.evaluation.extractor import Extracted
 from ganzoo.evaluation.modes import mode_coverage
 from ganzoo.evaluation.protocol import Protocol
+from ganzoo.shapes import Labels
 
 Scores = dict[str, float]
 Modes = tuple[tuple[tuple[float, float], ...], float]  # centres and standard deviation of a mixture
@@ -49,8 +50,10 @@ def make_reference(protocol: Protocol, features: Tensor) -> Reference:
     return Reference(features, metrics.gaussian_statistics(features), radii)
 
 
-def compare(protocol: Protocol, real: Reference, fake: Extracted, modes: Modes | None) -> Scores:
-    """Every score of the protocol, in the protocol's order; those of the metric `modes` only where there are some."""
+def compare(
+    protocol: Protocol, real: Reference, fake: Extracted, *, labels: Labels | None = None, modes: Modes | None = None
+) -> Scores:
+    """Every score of the protocol, in its order; of the metrics modes and class_accuracy where there are such."""
     found: Scores = {}
     for metric in protocol.metrics:
         match metric:
@@ -64,6 +67,9 @@ def compare(protocol: Protocol, real: Reference, fake: Extracted, modes: Modes |
                 found |= _precision_recall(protocol.precision_recall_k, real, fake)
             case "density_coverage":
                 found |= _density_coverage(protocol.density_coverage_k, real, fake)
+            case "class_accuracy" if labels is not None:
+                assert fake.logits is not None  # a protocol for points refuses this metric
+                found["class_accuracy"] = metrics.class_accuracy(fake.logits, labels)
             case "modes" if modes is not None:
                 found |= _modes(fake, modes)
     return {key: found[key] for key in protocol.scores if key in found}

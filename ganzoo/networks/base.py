@@ -1,7 +1,7 @@
 """What every network tells about itself before it is built (no torch here: see `ganzoo.components`).
 
-A network family is a module with `GeneratorConfig` and `Generator(config, *, shape, latent_dim)`,
-`DiscriminatorConfig` and `Discriminator(config, *, shape)`; either pair may be missing.
+A network family is a module with `GeneratorConfig` and `Generator(config, *, shape, latent_dim, num_classes)`,
+`DiscriminatorConfig` and `Discriminator(config, *, shape, num_classes)`; either pair may be missing.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,21 @@ class NetworkConfig(Settings):
         return None
 
     @property
-    def mixes_samples(self) -> bool:
-        """Whether one sample's output depends on the others in its batch (BatchNorm): no per-sample gradients then."""
+    def batch_normalised(self) -> bool:
+        """Whether it has BatchNorm, which makes one sample's output depend on the batch: no penalty per sample then."""
+        return False
+
+    @property
+    def conditional(self) -> bool:
+        """Whether its forward takes class labels."""
+        return False
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it is a discriminator that also tells the class: `classify(samples)`."""
+        return False
+
+    @property
+    def grows(self) -> bool:
+        """Whether it can work at lower resolutions than its own: `grow(stage, fade)`."""
         return False

@@ -3,58 +3,40 @@
 The paper's guidelines: no pooling, no hidden dense layers, BatchNorm everywhere but at the generator's output and
 the discriminator's input, tanh at the output, weights from N(0, 0.02). Kernels are 5x5 as in the authors' code
 (Newmu/dcgan_code, faces/train_uncond_dcgan.py); most re-implementations use 4x4, which `kernel_size: 4` gives.
+
+The settings also give the DCGANs that WGAN-GP is tried on (Gulrajani et al. 2017, arXiv:1704.00028, figure 2;
+igul222/improved_wgan_training:gan_64x64.py): `norm: layer` or `none`; `activation: tanh` or `gated` in both networks;
+and a constant number of filters, which is `max_width` equal to `width`.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Literal
 
 from torch import Tensor, nn
 
 from ganzoo.config import setting
-from ganzoo.networks.base import NetworkConfig
-from ganzoo.shapes import Images, Latents, Logits
+from ganzoo.networks.images import ImageConfig, ImageDiscriminatorConfig, ImageGeneratorConfig, ladder
+from ganzoo.networks.layers.activations import activation_layer, channels_before
+from ganzoo.networks.layers.batch_norm import BatchNorm
+from ganzoo.networks.layers.chain import Chain
+from ganzoo.networks.layers.conditioning import ConditionalBatchNorm
+from ganzoo.networks.layers.generating import LabelledGenerator
+from ganzoo.networks.layers.heads import FeatureDiscriminator, head_of
+from ganzoo.networks.layers.minibatch import minibatch_layer
+from ganzoo.networks.layers.normalisation import norm_layer, spectrally_normalised
 
-SMALLEST, LARGEST = 8, 256  # pixels
-
-
-def ladder(resolution: int) -> tuple[int, int] | None:
-    """(base, stages) with resolution = base * 2 ** stages, base from 4 to 7, at least one stage; None if there is none.
-
-    >>> ladder(32), ladder(28), ladder(48), ladder(33)
-    ((4, 3), (7, 2), (6, 3), None)
-    """
-    for stages in range(1, 7):
-        if resolution % 2**stages == 0 and 4 <= resolution >> stages <= 7 and SMALLEST <= resolution <= LARGEST:
-            return resolution >> stages, stages
-    return None
+Activation = Literal["relu", "leaky_relu", "leaky_relu_0.1", "tanh", "elu", "softplus", "gated"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConvConfig(NetworkConfig):
+class ConvConfig(ImageConfig):
     """What both networks have in common."""
 
     width: int = setting(64, "channels at the full resolution; doubled at every halving", at_least=1, at_most=2048)
     max_width: int = setting(1024, "no layer has more channels than this", at_least=1, at_most=8192)
     kernel_size: Literal[4, 5] = setting(5, "5: the authors' code; 4: most re-implementations")
-    norm: Literal["batch", "none"] = setting("batch", "normalisation of the hidden layers")
-
-    def refuses(self, shape: tuple[int, ...]) -> str | None:
-        if len(shape) == 3 and ladder(shape[-1]):
-            return None
-        if len(shape) != 3:
-            return "dcgan networks are for images, not for points; use mlp"
-        fits = [size for size in range(SMALLEST, LARGEST + 1) if ladder(size)]
-        near = sorted(sorted(fits, key=lambda size: abs(size - shape[-1]))[:2])
-        return (
-            f"dcgan networks make {SMALLEST} to {LARGEST} pixels, (4, 5, 6 or 7) times a power of two; "
-            f"the nearest to {shape[-1]} are {' and '.join(map(str, near))}"
-        )
-
-    @property
-    def mixes_samples(self) -> bool:
-        return self.norm == "batch"
 
     def widths(self, stages: int) -> list[int]:
         """Channels from the full resolution down to the smallest."""
@@ -62,82 +44,102 @@ class ConvConfig(NetworkConfig):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GeneratorConfig(ConvConfig):
+class GeneratorConfig(ImageGeneratorConfig, ConvConfig):
     """From latents to images in [-1, 1]."""
+
+    activation: Activation = setting(  # type: ignore[assignment]  # one more than the other families have
+        "relu", "of the hidden layers; gated: sigmoid(a) * tanh(b), channels doubled"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class DiscriminatorConfig(ConvConfig):
-    """From images to logits."""
+class DiscriminatorConfig(ImageDiscriminatorConfig, ConvConfig):
+    """From images to logits.
+
+    At 8 to 14 pixels there is one stage and so no hidden norm. `batch_normalised` says that there is, by `norm`
+    alone: it does not know the shape.
+    """
+
+    norm: Literal["batch", "layer", "none"] = setting("batch", "normalisation of the hidden layers but the first")
+    activation: Activation = setting(  # type: ignore[assignment]  # one more than the other families have
+        "leaky_relu", "of the hidden layers; gated: sigmoid(a) * tanh(b), channels doubled"
+    )
 
 
-class Generator(nn.Module):
+class Generator(LabelledGenerator):
     """Latents (n, latent_dim) to images (n, c, h, w) in [-1, 1]; each stage doubles the resolution."""
 
-    def __init__(self, config: GeneratorConfig, *, shape: tuple[int, ...], latent_dim: int):
-        super().__init__()
+    def __init__(self, config: GeneratorConfig, *, shape: tuple[int, ...], latent_dim: int, num_classes: int = 0):
         base, stages = _checked_ladder(config, shape)
+        inputs = latent_dim + num_classes * (config.conditioning == "concat")
+        activated = partial(_activated, config, num_classes=num_classes * (config.conditioning == "batch_norm"))
         widths = config.widths(stages)[::-1]
-        self.project = nn.Linear(latent_dim, widths[0] * base * base, bias=config.norm == "none")
-        self.unflatten = nn.Unflatten(1, (widths[0], base, base))
-        self.first = _activated(config.norm, widths[0], nn.ReLU)
-        ups = [_up(config, before, after) for before, after in pairwise(widths)]
-        self.stages = nn.Sequential(*ups)
-        self.to_images = nn.Sequential(_transposed(config, widths[-1], shape[0], bias=True), nn.Tanh())
+        channels = channels_before(config.activation, widths[0])
+        project = nn.Linear(inputs, channels * base * base, bias=_biased(config.norm))
+        body = Chain(project, nn.Unflatten(1, (channels, base, base)), activated(config.norm, widths[0]))
+        for before, after in pairwise(widths):
+            channels = channels_before(config.activation, after)
+            body.extend([_up(config, before, channels, bias=_biased(config.norm)), activated(config.norm, after)])
+        body.extend([_up(config, widths[-1], shape[0], bias=True), nn.Tanh()])
+        super().__init__(body, conditioning=config.conditioning, num_classes=num_classes)
         self.apply(init_dcgan)
 
-    def forward(self, latents: Latents) -> Images:
-        return self.to_images(self.stages(self.first(self.unflatten(self.project(latents)))))
 
+class Discriminator(FeatureDiscriminator):
+    """Images (n, c, h, w) to logits (n,); each stage halves the resolution; the features are the last pixels."""
 
-class Discriminator(nn.Module):
-    """Images (n, c, h, w) to logits (n,); each stage halves the resolution."""
-
-    def __init__(self, config: DiscriminatorConfig, *, shape: tuple[int, ...]):
-        super().__init__()
+    def __init__(self, config: DiscriminatorConfig, *, shape: tuple[int, ...], num_classes: int = 0):
         base, stages = _checked_ladder(config, shape)
         widths = config.widths(stages)
-        layers: list[nn.Module] = [_conv(config, shape[0], widths[0], bias=True), nn.LeakyReLU(0.2)]
+        channels = shape[0] + num_classes * (config.conditioning == "concat")
+        body = Chain(*_down(config, channels, widths[0], norm="none"))
         for before, after in pairwise(widths):
-            layers += [_conv(config, before, after, bias=config.norm == "none")]
-            layers += [_activated(config.norm, after, lambda: nn.LeakyReLU(0.2))]
-        self.features = nn.Sequential(*layers, nn.Flatten())
-        self.judge = nn.Linear(widths[-1] * base * base, 1)
+            body.extend(_down(config, before, after, norm=config.norm))
+        minibatch, features = minibatch_layer(config.minibatch, widths[-1] * base * base)
+        head = head_of(config.conditioning, features, num_classes)
+        body.extend([nn.Flatten(), minibatch])
+        super().__init__(body, head, conditioning=config.conditioning, num_classes=num_classes)
         self.apply(init_dcgan)
-
-    def forward(self, images: Images) -> Logits:
-        return self.judge(self.features(images)).squeeze(1)
+        if config.spectral_norm:
+            spectrally_normalised(self)
 
 
 def init_dcgan(module: nn.Module) -> None:
     """Weights from N(0, 0.02), BatchNorm gains from N(1, 0.02), biases zero (section 4 and the authors' code)."""
-    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear, nn.Embedding)):
         nn.init.normal_(module.weight, 0.0, 0.02)
-    elif isinstance(module, nn.BatchNorm2d):
+    elif isinstance(module, ConditionalBatchNorm):
+        nn.init.normal_(module.gains, 1.0, 0.02)
+    elif isinstance(module, BatchNorm) and module.affine:
         nn.init.normal_(module.weight, 1.0, 0.02)
     if isinstance(bias := getattr(module, "bias", None), Tensor):
         nn.init.zeros_(bias)
 
 
 def _checked_ladder(config: ConvConfig, shape: tuple[int, ...]) -> tuple[int, int]:
-    if refusal := config.refuses(shape):
-        raise ValueError(refusal)
-    return ladder(shape[-1])  # type: ignore[return-value]  # refuses() says that there is one
+    config.check(shape)
+    return ladder(shape[1])  # type: ignore[return-value]  # check() says that there is one
 
 
-def _activated(norm: str, channels: int, activation: Callable[[], nn.Module]) -> nn.Module:
-    return nn.Sequential(nn.BatchNorm2d(channels), activation()) if norm == "batch" else activation()
+def _biased(norm: str) -> bool:
+    """Whether a layer has a bias: not where BatchNorm, which follows, would take it away again."""
+    return norm != "batch"
 
 
-def _up(config: ConvConfig, before: int, after: int) -> nn.Module:
-    deconv = _transposed(config, before, after, bias=config.norm == "none")
-    return nn.Sequential(deconv, _activated(config.norm, after, nn.ReLU))
+def _activated(
+    config: GeneratorConfig | DiscriminatorConfig, norm: str, channels: int, *, num_classes: int = 0
+) -> nn.Module:
+    before = channels_before(config.activation, channels)
+    return Chain(norm_layer(norm, before, num_classes=num_classes), activation_layer(config.activation))
 
 
-def _transposed(config: ConvConfig, before: int, after: int, *, bias: bool) -> nn.Module:
+def _down(config: DiscriminatorConfig, before: int, after: int, *, norm: str) -> list[nn.Module]:
+    channels = channels_before(config.activation, after)
+    padding = 1 + config.kernel_size % 2
+    conv = nn.Conv2d(before, channels, config.kernel_size, stride=2, padding=padding, bias=_biased(norm))
+    return [conv, _activated(config, norm, after)]
+
+
+def _up(config: ConvConfig, before: int, after: int, *, bias: bool) -> nn.Module:
     odd = config.kernel_size % 2  # a 5x5 kernel needs padding 2 and one more row and column to double exactly
     return nn.ConvTranspose2d(before, after, config.kernel_size, 2, 1 + odd, output_padding=odd, bias=bias)
-
-
-def _conv(config: ConvConfig, before: int, after: int, *, bias: bool) -> nn.Module:
-    return nn.Conv2d(before, after, config.kernel_size, stride=2, padding=1 + config.kernel_size % 2, bias=bias)

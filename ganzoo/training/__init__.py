@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 from ganzoo.training.config import GANConfig
 
 if TYPE_CHECKING:
+    from ganzoo.training.bound import BoundDiscriminator
     from ganzoo.training.gan import GAN
 
-__all__ = ["GAN", "GANConfig"]
+__all__ = ["GAN", "BoundDiscriminator", "GANConfig"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "GAN":
-        return import_module("ganzoo.training.gan").GAN
+    if name in ("GAN", "BoundDiscriminator"):
+        return getattr(import_module("ganzoo.training.gan"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,7 @@
 """From an experiment to its modules: networks, variant, data."""
 
-import random
 from pathlib import Path
 
-import numpy as np
-import torch
 from torch import nn
 
 from ganzoo.components import implementation
@@ -14,14 +11,7 @@ from ganzoo.experiment import Experiment
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.callbacks.checkpoint import read_checkpoint
 from ganzoo.training.gan import GAN
-from ganzoo.training.randomness import random_states, untouched_randomness
-
-
-def seed_everything(seed: int) -> None:
-    """Sets every random stream that networks and training draw from."""
-    torch.manual_seed(seed)
-    np.random.seed(seed % 2**32)  # all that it takes
-    random.seed(seed)
+from ganzoo.training.randomness import random_states, seed_everything, untouched_randomness
 
 
 def begin_gan(experiment: Experiment) -> GAN:
@@ -29,7 +19,7 @@ def begin_gan(experiment: Experiment) -> GAN:
     seed_everything(mixed_seed(experiment.seed, 0))
     gan = build_gan(experiment)
     seed_everything(mixed_seed(experiment.seed, 1))  # a stream of its own: a network more or less does not shift it
-    gan.random_states_to_begin_with = random_states()
+    gan.random_states_to_begin_with = [random_states()]
     return gan
 
 
@@ -42,7 +32,9 @@ def build_gan(experiment: Experiment) -> GAN:
         raise InputError(module.__name__, f"a variant's file must define one GAN, and this one defines {len(own)}")
     generator = build_generator(experiment)
     networks, discriminator_config = implementation(experiment.discriminator)
-    discriminator = networks.Discriminator(discriminator_config, shape=experiment.data.shape)
+    discriminator = networks.Discriminator(
+        discriminator_config, shape=_packed_shape(experiment), num_classes=experiment.data.num_classes
+    )
     return own[0](
         generator,
         discriminator,
@@ -54,11 +46,23 @@ def build_gan(experiment: Experiment) -> GAN:
 
 def build_generator(experiment: Experiment) -> nn.Module:
     networks, config = implementation(experiment.generator)
-    return networks.Generator(config, shape=experiment.data.shape, latent_dim=experiment.variant.latent_dim)
+    data, latent_dim = experiment.data, experiment.variant.latent_dim
+    return networks.Generator(config, shape=data.shape, latent_dim=latent_dim, num_classes=data.num_classes)
+
+
+def _packed_shape(experiment: Experiment) -> tuple[int, ...]:
+    """What the discriminator judges at a time: `pack` samples along the first dimension."""
+    first, *rest = experiment.data.shape
+    return (first * experiment.variant.pack, *rest)
 
 
 def build_data(experiment: Experiment) -> GANData:
-    return GANData(experiment.data, seed=experiment.seed)
+    data, variant = experiment.data, experiment.variant
+
+    def batch_size_at(images_seen: int) -> int:
+        return variant.batch_size_at(images_seen, data.batch_size, data.shape)
+
+    return GANData(data, seed=experiment.seed, batch_size_at=batch_size_at)
 
 
 def load_generator(run_dir: str | Path, *, best: bool = False) -> GAN:

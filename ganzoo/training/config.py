@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 
 from ganzoo.config import Settings, setting
 from ganzoo.errors import Problem
+from ganzoo.networks.base import NetworkConfig
 from ganzoo.training.optimizers import Adam, Optimizers
 
 
@@ -22,6 +23,14 @@ class GANConfig(Settings):
     latent_distribution: Literal["normal", "uniform"] = setting("normal", "N(0, I), or uniform on [-1, 1]")
     n_critic: int = setting(1, "discriminator updates per generator update", at_least=1, at_most=10_000)
 
+    pack: int = setting(1, "samples that the discriminator judges together, as PacGAN", at_least=1, at_most=64)
+    instance_noise: float = setting(
+        0.0, "standard deviation of noise on reals and fakes before they are judged", at_least=0
+    )
+    instance_noise_images: int | None = setting(
+        None, "real images seen until that has fallen linearly to 0; null: it stays", at_least=1
+    )
+
     needs_labels: ClassVar[bool] = False
     paper_optimizers: ClassVar[Optimizers] = Optimizers(generator=Adam(), discriminator=Adam())
 
@@ -29,6 +38,31 @@ class GANConfig(Settings):
     def per_sample_gradients(self) -> bool:
         """Whether the objective differentiates each logit by its own sample, so that BatchNorm in D would be wrong."""
         return False
+
+    def misfits(self, generator: NetworkConfig, discriminator: NetworkConfig) -> Iterator[Problem]:
+        """What is wrong with these networks for this variant, the key in each problem from the experiment's root."""
+        if discriminator.conditional and not generator.conditional:
+            yield Problem(
+                "generator.conditioning", "the discriminator judges images with labels; the generator must too"
+            )
+        if generator.conditional and not (discriminator.conditional or discriminator.classifies):
+            yield Problem("discriminator.conditioning", "nothing tells the generator whether its class is right")
+        if self.pack > 1 and (discriminator.conditional or discriminator.classifies):
+            yield Problem("variant.pack", f"{self.pack} samples that are judged together have no one class")
+
+    def instance_noise_at(self, images_seen: int) -> float:
+        """The standard deviation in force (Sønderby et al. 2017, arXiv:1610.04490).
+
+        >>> [GANConfig(instance_noise=0.1, instance_noise_images=100).instance_noise_at(n) for n in (0, 50, 100, 200)]
+        [0.1, 0.05, 0.0, 0.0]
+        """
+        if self.instance_noise_images is None:
+            return self.instance_noise
+        return self.instance_noise * max(0.0, 1.0 - images_seen / self.instance_noise_images)
+
+    def batch_size_at(self, images_seen: int, batch_size: int, shape: tuple[int, ...]) -> int:
+        """Real images in the batch that follows `images_seen`, where data.batch_size is `batch_size`."""
+        return batch_size
 
 
 @dataclass(frozen=True, kw_only=True)

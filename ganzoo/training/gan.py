@@ -17,19 +17,22 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from ganzoo.shapes import Images, Labels, Latents, Scalar
+from ganzoo.shapes import Images, Labels, Latents, Packs, Scalar
+from ganzoo.training.bound import BoundDiscriminator, classes_of, condition_of, packed
 from ganzoo.training.config import EMAConfig, GANConfig
 from ganzoo.training.ema import averaged_copy, move_average
 from ganzoo.training.optimizers import OptimizerConfig, Optimizers
-from ganzoo.training.randomness import random_states, restore_random_states
+from ganzoo.training.randomness import begin_rank, states_of_all_ranks
+from ganzoo.training.strategy import AlternatingDDP
 
 
 class GAN(LightningModule):
     """Subclasses define `discriminator_objective` and `generator_objective`, and may define `training_step`.
 
     Args:
-        generator: latents (n, latent_dim) to images in [-1, 1] or points; any module.
-        discriminator: images or points to logits (n,); any module.
+        generator: latents (n, latent_dim) to images in [-1, 1] or points; any module. One with an attribute
+            `num_classes` other than 0 is called with latents and labels (n,).
+        discriminator: images or points (and labels, as above) to logits (n,); any module.
         config: the variant's `Config`; None: its defaults.
         optimizers: None: those of the variant's paper.
         ema: how the generator is averaged; None: not at all.
@@ -40,8 +43,8 @@ class GAN(LightningModule):
         losses: the latest losses and penalties by name, detached, on the device: reading one waits for the device.
         logged_losses: those of the last logged update, as numbers.
         generator_updated: whether the current batch has updated the generator.
-        random_states_to_begin_with: taken up at the first batch and not before, since whatever is imported or built
-            until then may draw; None: the process's own.
+        random_states_to_begin_with: of every rank, taken up at the first batch and not before, since whatever is
+            imported or built until then may draw; None: the process's own.
     """
 
     def __init__(
@@ -67,24 +70,24 @@ class GAN(LightningModule):
         self._images_averaged = 0  # images_seen when the average last moved
         self._led_from = 0  # discriminator_updates at the last generator update
         self._schedules: list[LambdaLR] = []
-        self.random_states_to_begin_with: dict[str, Any] | None = None
+        self.random_states_to_begin_with: list[dict[str, Any]] | None = None
 
     # What a variant defines
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """What a discriminator update descends; `fake` carries no gradient."""
         raise NotImplementedError(f"{type(self).__name__} defines no discriminator_objective")
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """What a generator update descends; the discriminator's weights are constants."""
         raise NotImplementedError(f"{type(self).__name__} defines no generator_objective")
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Updates the discriminator; after `n_critic` such updates, the generator. Override for another schedule."""
-        real, _ = self.unpack(batch)
-        self.update_discriminator(real)
+        real, labels = self.unpack(batch)
+        self.update_discriminator(real, labels)
         if self.discriminator_lead >= self.config.n_critic:
-            self.update_generator(real)
+            self.update_generator(real, labels)
 
     # What training_step calls
 
@@ -100,20 +103,23 @@ class GAN(LightningModule):
         """Discriminator updates since the last generator update."""
         return self.discriminator_updates - self._led_from
 
-    def update_discriminator(self, real: Images) -> None:
-        """One optimiser step of the discriminator on `real` and as many fresh fakes."""
+    def update_discriminator(self, real: Images, labels: Labels | None = None) -> None:
+        """One optimiser step of the discriminator on `real` and as many fresh fakes of the same classes."""
         with torch.no_grad():
-            fake = self.generator(self.sample_latents(len(real)))
-        loss = self.discriminator_objective(real, fake)
+            fake = self.generate(self.sample_latents(len(real)), labels)
+        discriminator = BoundDiscriminator(self.discriminator, labels)
+        loss = self.discriminator_objective(discriminator, self.presented(real), self.presented(fake))
         self.descend(self.optimizer_of("discriminator"), loss)
         self.discriminator_updates += 1
         self.images_seen += len(real) * self.trainer.world_size
         self.report({"discriminator/loss": loss})
 
-    def update_generator(self, real: Images) -> None:
+    def update_generator(self, real: Images, labels: Labels | None = None) -> None:
         """One optimiser step of the generator on as many fresh fakes, and what follows: average, rates, log."""
         with frozen(self.discriminator):
-            loss = self.generator_objective(real, self.generator(self.sample_latents(len(real))))
+            fake = self.generate(self.sample_latents(len(real)), labels)
+            discriminator = BoundDiscriminator(self.discriminator, labels)
+            loss = self.generator_objective(discriminator, self.presented(real), self.presented(fake))
             self.descend(self.optimizer_of("generator"), loss)
         self.generator_updates += 1
         self._led_from = self.discriminator_updates
@@ -121,10 +127,22 @@ class GAN(LightningModule):
         self.report({"generator/loss": loss})
         self._follow_generator()
 
+    def generate(self, latents: Latents, labels: Labels | None) -> Images:
+        """The generator's samples, of these classes where it is conditional."""
+        return self.generator(latents, *condition_of(self.generator, labels))
+
+    def presented(self, samples: Images) -> Packs:
+        """Reals or fakes as the discriminator is shown them: with instance noise, and packed."""
+        if deviation := self.config.instance_noise_at(self.images_seen):
+            samples = samples + deviation * torch.randn_like(samples)
+        return packed(samples, self.config.pack)
+
     def descend(self, optimizer: LightningOptimizer, loss: Scalar) -> None:
         """One optimiser step down the gradient of `loss`."""
         optimizer.zero_grad()
         self.manual_backward(loss)
+        if isinstance(self.trainer.strategy, AlternatingDDP):
+            self.trainer.strategy.average_gradients(optimizer.optimizer)
         optimizer.step()
 
     def report(self, losses: Mapping[str, Tensor]) -> None:
@@ -146,26 +164,50 @@ class GAN(LightningModule):
         return latents.to(self.device)
 
     @torch.no_grad()
-    def draw(self, n: int, generator: torch.Generator, *, truncation: float | None = None) -> Images:
+    def draw(
+        self,
+        n: int,
+        generator: torch.Generator,
+        *,
+        labels: Labels | None = None,
+        truncation: float | None = None,
+    ) -> Images:
         """n samples of the averaged generator, float32; training's random numbers are not touched.
 
         Args:
+            labels: the classes wanted, where the generator is conditional; None: those of `draw_labels`.
             truncation: no latent value is beyond it, which trades variety for quality (Brock et al. 2018,
                 arXiv:1809.11096, section 3.1): a truncated normal, or a narrower uniform; None: no limit.
         """
         latents = self.sample_latents(n, generator)
         if truncation is not None:
             latents = self._truncated(latents, truncation, generator)
-        return self.ema_generator(latents).float()
+        labels = self.draw_labels(n, generator) if labels is None else labels
+        condition = () if labels is None else (labels.to(self.device),)
+        return self.ema_generator(latents, *condition).float()
+
+    def draw_labels(self, n: int, generator: torch.Generator) -> Labels | None:
+        """n classes, each as likely as any other; None where the generator is not conditional."""
+        return torch.randint(self.num_classes, (n,), generator=generator) if self.num_classes else None
+
+    def draw_labelled(self, n: int, generator: torch.Generator) -> tuple[Images, Labels | None]:
+        """n samples as `draw` gives them, and the classes they were made to be, if the generator is conditional."""
+        labels = self.draw_labels(n, generator)
+        return self.draw(n, generator, labels=labels), labels
+
+    @property
+    def num_classes(self) -> int:
+        """The classes that the generator is conditional on; 0: it takes no labels."""
+        return classes_of(self.generator)
 
     def _truncated(self, latents: Latents, limit: float, generator: torch.Generator) -> Latents:
         if self.config.latent_distribution == "uniform":
             return latents * min(1.0, limit)
         return nn.init.trunc_normal_(torch.empty(latents.shape), a=-limit, b=limit, generator=generator).to(self.device)
 
-    def sample(self, n: int, seed: int = 0) -> Images:
+    def sample(self, n: int, seed: int = 0, labels: Labels | None = None) -> Images:
         """n samples of the averaged generator, in [-1, 1]; the same for the same seed."""
-        return self.draw(n, torch.Generator().manual_seed(seed))
+        return self.draw(n, torch.Generator().manual_seed(seed), labels=labels)
 
     # Plumbing
 
@@ -216,12 +258,12 @@ class GAN(LightningModule):
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.generator_updated = False
         if self.random_states_to_begin_with is not None:
-            restore_random_states(self.random_states_to_begin_with)
+            begin_rank(self.random_states_to_begin_with, self.trainer.global_rank, self.trainer.world_size)
             self.random_states_to_begin_with = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         counters = {name: getattr(self, name) for name in COUNTERS}
-        states = self.random_states_to_begin_with or random_states()
+        states = self.random_states_to_begin_with or states_of_all_ranks()
         checkpoint["ganzoo"] = {"counters": counters, "random_states": states}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

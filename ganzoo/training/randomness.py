@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ganzoo.data.loading import mixed_seed
+
 
 def random_states() -> dict[str, Any]:
     """The states of torch (CPU and every GPU), numpy and Python, in types that `weights_only` loading takes."""
@@ -30,6 +32,34 @@ def restore_random_states(states: dict[str, Any]) -> None:
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     version, internal, gauss = states["python"]
     random.setstate((version, tuple(internal), gauss))
+
+
+def states_of_all_ranks() -> list[dict[str, Any]]:
+    """What `random_states` gives on every rank, in the order of ranks; every rank must call it."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return [random_states()]
+    states: list[Any] = [None] * torch.distributed.get_world_size()
+    torch.distributed.all_gather_object(states, random_states())
+    return states
+
+
+def begin_rank(states: list[dict[str, Any]], rank: int, world_size: int) -> None:
+    """Takes up this rank's state. Where there is none for each (a new run, another number of ranks): one of its own.
+
+    Ranks that drew the same latents would train on fewer different fakes than they count.
+    """
+    if len(states) == world_size:
+        return restore_random_states(states[rank])
+    restore_random_states(states[0])
+    if rank:
+        seed_everything(mixed_seed(int(torch.randint(2**62, ())), rank))
+
+
+def seed_everything(seed: int) -> None:
+    """Sets every random stream that networks and training draw from."""
+    torch.manual_seed(seed)
+    np.random.seed(seed % 2**32)  # all that it takes
+    random.seed(seed)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from ganzoo.training.callbacks.samples import SampleGrids
 from ganzoo.training.callbacks.stop import Stop
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
+from ganzoo.training.strategy import AlternatingDDP
 
 
 def train(
@@ -141,6 +142,7 @@ class Session:
                 accelerator=settings.accelerator,
                 devices=settings.devices,
                 num_nodes=settings.num_nodes,
+                strategy=AlternatingDDP() if settings.devices * settings.num_nodes > 1 else "auto",
                 precision=settings.precision,
                 deterministic=settings.deterministic,
                 max_epochs=-1,  # the loader has one endless epoch; Stop ends it

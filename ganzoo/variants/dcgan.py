@@ -11,7 +11,7 @@ from typing import Literal
 from ganzoo.config import setting
 from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss
 from ganzoo.shapes import Images, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +24,10 @@ class Config(GANConfig):
 class DCGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(x))] - E[log(1 - sigmoid(D(G(z))))]."""
-        return logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(G(z)))]."""
-        return nonsaturating_generator_loss(self.discriminator(fake))
+        return nonsaturating_generator_loss(discriminator(fake))

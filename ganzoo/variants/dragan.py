@@ -18,7 +18,7 @@ from ganzoo.objectives import (
     random_mix,
 )
 from ganzoo.shapes import Images, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
 
 
@@ -43,12 +43,12 @@ def perturbed(real: Images, uniform: Images) -> Images:
 class DRAGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         around = interpolated(perturbed(real, torch.rand_like(real)), real, random_mix(real))
-        penalty = gradient_norm_penalty(self.discriminator, around)
+        penalty = gradient_norm_penalty(discriminator, around)
         self.report({"discriminator/penalty": penalty})
-        loss = logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+        loss = logistic_discriminator_loss(discriminator(real), discriminator(fake))
         return loss + self.config.gp_weight * penalty
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return nonsaturating_generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return nonsaturating_generator_loss(discriminator(fake))

@@ -7,11 +7,9 @@ paper's section 3 recommends the non-saturating form instead (nsgan). The paper 
 from dataclasses import dataclass
 from typing import ClassVar
 
-from torch.nn.functional import softplus
-
-from ganzoo.objectives import logistic_discriminator_loss
-from ganzoo.shapes import Images, Logits, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.objectives import logistic_discriminator_loss, minimax_generator_loss
+from ganzoo.shapes import Images, Scalar
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import SGD, Optimizers
 
 
@@ -24,21 +22,11 @@ class Config(GANConfig):
     )
 
 
-def generator_loss(fake_logits: Logits) -> Scalar:
-    """E[log(1 - sigmoid(D(G(z))))], in (-inf, 0); -log 2 where D cannot tell.
-
-    >>> import torch
-    >>> generator_loss(torch.zeros(4))
-    tensor(-0.6931)
-    """
-    return -softplus(fake_logits).mean()
-
-
 class MinimaxGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        return logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return minimax_generator_loss(discriminator(fake))

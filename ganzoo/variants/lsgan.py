@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 
 from ganzoo.config import setting
 from ganzoo.shapes import Images, Logits, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
 
 CODINGS = {"zero_one": (0.0, 1.0, 1.0), "pearson": (-1.0, 1.0, 0.0)}  # a, b, c
@@ -46,9 +46,9 @@ def generator_loss(fake_logits: Logits, c: float) -> Scalar:
 class LSGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         a, b, _ = CODINGS[self.config.coding]
-        return discriminator_loss(self.discriminator(real), self.discriminator(fake), a, b)
+        return discriminator_loss(discriminator(real), discriminator(fake), a, b)
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return generator_loss(self.discriminator(fake), CODINGS[self.config.coding][2])
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return generator_loss(discriminator(fake), CODINGS[self.config.coding][2])

@@ -11,7 +11,7 @@ from torch.nn.functional import softplus
 from ganzoo.config import setting
 from ganzoo.objectives import nonsaturating_generator_loss
 from ganzoo.shapes import Images, Logits, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +35,8 @@ def discriminator_loss(real_logits: Logits, fake_logits: Logits, real_target: fl
 class NSGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(self.discriminator(real), self.discriminator(fake), self.config.real_target)
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return discriminator_loss(discriminator(real), discriminator(fake), self.config.real_target)
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return nonsaturating_generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return nonsaturating_generator_loss(discriminator(fake))

@@ -11,7 +11,7 @@ from typing import ClassVar
 from ganzoo.config import setting
 from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss, weighted_r1_r2
 from ganzoo.shapes import Images, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Optimizers, RMSprop
 
 
@@ -31,12 +31,12 @@ class Config(GANConfig):
 class R1GAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        loss = logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        loss = logistic_discriminator_loss(discriminator(real), discriminator(fake))
         weights = (self.config.r1_weight, self.config.r2_weight)
-        penalty = weighted_r1_r2(self.discriminator, real, fake, *weights)
+        penalty = weighted_r1_r2(discriminator, real, fake, *weights)
         self.report({"discriminator/penalty": penalty})
         return loss + (0.5 if self.config.half else 1.0) * penalty
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return nonsaturating_generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return nonsaturating_generator_loss(discriminator(fake))

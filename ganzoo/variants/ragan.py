@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from torch.nn.functional import softplus
 
 from ganzoo.shapes import Images, Logits, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,8 +34,8 @@ def discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
 class RaGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(self.discriminator(real), self.discriminator(fake))
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return discriminator_loss(discriminator(real), discriminator(fake))
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(self.discriminator(fake), self.discriminator(real))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return discriminator_loss(discriminator(fake), discriminator(real))

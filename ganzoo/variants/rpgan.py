@@ -12,7 +12,7 @@ from torch.nn.functional import softplus
 from ganzoo.config import setting
 from ganzoo.objectives import weighted_r1_r2
 from ganzoo.shapes import Images, Logits, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +40,14 @@ def discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
 class RpGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        loss = discriminator_loss(self.discriminator(real), self.discriminator(fake))
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        loss = discriminator_loss(discriminator(real), discriminator(fake))
         if not self.config.per_sample_gradients:
             return loss
         weights = (self.config.r1_weight, self.config.r2_weight)
-        penalty = weighted_r1_r2(self.discriminator, real, fake, *weights)
+        penalty = weighted_r1_r2(discriminator, real, fake, *weights)
         self.report({"discriminator/penalty": penalty})
         return loss + 0.5 * penalty
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(self.discriminator(fake), self.discriminator(real))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return discriminator_loss(discriminator(fake), discriminator(real))

@@ -12,7 +12,7 @@ import torch
 from ganzoo.config import setting
 from ganzoo.objectives import wasserstein_discriminator_loss, wasserstein_generator_loss
 from ganzoo.shapes import Images, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Optimizers, RMSprop
 
 
@@ -38,17 +38,17 @@ class WGAN(GAN):
     """Each batch updates the critic and clips it; after its share of updates the generator follows."""
 
     def training_step(self, batch, batch_idx: int) -> None:
-        real, _ = self.unpack(batch)
-        self.update_discriminator(real)
+        real, labels = self.unpack(batch)
+        self.update_discriminator(real, labels)
         self.clip_weights()
         if self.discriminator_lead >= self.config.n_critic_at(self.generator_updates):
-            self.update_generator(real)
+            self.update_generator(real, labels)
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        return wasserstein_discriminator_loss(self.discriminator(real), self.discriminator(fake))
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return wasserstein_discriminator_loss(discriminator(real), discriminator(fake))
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return wasserstein_generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return wasserstein_generator_loss(discriminator(fake))
 
     @torch.no_grad()
     def clip_weights(self) -> None:

@@ -16,7 +16,7 @@ from ganzoo.objectives import (
     wasserstein_generator_loss,
 )
 from ganzoo.shapes import Images, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
 
 
@@ -39,13 +39,13 @@ class Config(GANConfig):
 class WGANGP(GAN):
     """Each batch updates the critic; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        real_logits, fake_logits = self.discriminator(real), self.discriminator(fake)
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        real_logits, fake_logits = discriminator(real), discriminator(fake)
         points = interpolated(real, fake, random_mix(real))
-        penalty = gradient_norm_penalty(self.discriminator, points, one_sided=self.config.one_sided)
+        penalty = gradient_norm_penalty(discriminator, points, one_sided=self.config.one_sided)
         self.report({"discriminator/penalty": penalty})
         loss = wasserstein_discriminator_loss(real_logits, fake_logits) + self.config.gp_weight * penalty
         return loss + self.config.drift_weight * real_logits.square().mean() if self.config.drift_weight else loss
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return wasserstein_generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return wasserstein_generator_loss(discriminator(fake))

@@ -2,12 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable
 from typing import Any
 
 from lightning import Trainer
 
 from ganzoo.config import to_plain
 from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.scoring import Scores
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.callbacks.checkpoint import Checkpoints
 from ganzoo.training.clock import Clock
@@ -44,8 +46,8 @@ class Evaluation(AfterGeneratorUpdates):
         started = time.perf_counter()
         with self.clock.paused():
             self.checkpoints.guard.check(gan)
-            self.scores = self._scores(gan)
-            self.floor = self.floor or self.evaluator.floor()
+            self.scores = self._of_rank_0(trainer, lambda: self.evaluator.score(gan.draw_labelled))
+            self.floor = self.floor or self._of_rank_0(trainer, self.evaluator.floor)
         self.seconds += time.perf_counter() - started
         self.first = self.first or self.scores
         gan.log_now({f"evaluation/{name}": score for name, score in self.scores.items()})
@@ -54,9 +56,10 @@ class Evaluation(AfterGeneratorUpdates):
             self.best = {"generator_updates": gan.generator_updates, "scores": self.scores}
             self.checkpoints.keep_as_best(trainer, gan)
 
-    def _scores(self, gan: GAN) -> dict[str, float]:
+    def _of_rank_0(self, trainer: Trainer, score: Callable[[], Scores]) -> Scores:
+        """Every rank must come to the same conclusions, and the statistics of BatchNorm are each rank's own."""
         with untouched_randomness():
-            return self.evaluator.score(gan.draw)
+            return trainer.strategy.broadcast(score() if trainer.is_global_zero else {})
 
     def _is_best(self, scores: dict[str, float]) -> bool:
         new = scores[self.protocol.primary]

@@ -5,6 +5,7 @@ from lightning import Trainer
 
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.sampling import save_grid
+from ganzoo.shapes import Labels
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
@@ -23,7 +24,11 @@ class SampleGrids(AfterGeneratorUpdates):
             return
         path = self.run.samples / f"{gan.generator_updates:08d}.png"
         with self.clock.paused(), untouched_randomness(), torch.autocast(gan.device.type, enabled=False):
-            save_grid(gan.sample(self.count, seed=self.seed), path)
+            save_grid(gan.sample(self.count, seed=self.seed, labels=self._labels(gan)), path)
         for logger in trainer.loggers:
             if log_image := getattr(logger, "log_image", None):
                 log_image(key="samples", images=[str(path)], step=gan.generator_updates)
+
+    def _labels(self, gan: GAN) -> Labels | None:
+        """Class after class, from the first line of the grid to the last."""
+        return torch.arange(self.count) * gan.num_classes // self.count if gan.num_classes else None

@@ -20,7 +20,7 @@ class DiscriminatorConfig(NetworkConfig):
 
 
 class Generator(nn.Module):
-    def __init__(self, config: GeneratorConfig, *, shape: tuple[int, ...], latent_dim: int):
+    def __init__(self, config: GeneratorConfig, *, shape: tuple[int, ...], latent_dim: int, num_classes: int = 0):
         super().__init__()
         self.layers = nn.Sequential(nn.Linear(latent_dim, prod(shape)), nn.Unflatten(1, shape))
 
@@ -29,7 +29,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    def __init__(self, config: DiscriminatorConfig, *, shape: tuple[int, ...]):
+    def __init__(self, config: DiscriminatorConfig, *, shape: tuple[int, ...], num_classes: int = 0):
         super().__init__()
         self.layer = nn.Linear(prod(shape), 1)
 

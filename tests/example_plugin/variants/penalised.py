@@ -6,7 +6,7 @@ from typing import ClassVar
 from ganzoo.config import setting
 from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss, squared_gradient_penalty
 from ganzoo.shapes import Images, Scalar
-from ganzoo.training import GAN, GANConfig
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +21,9 @@ class Config(GANConfig):
 
 
 class Penalised(GAN):
-    def discriminator_objective(self, real: Images, fake: Images) -> Scalar:
-        loss = logistic_discriminator_loss(self.discriminator(real), self.discriminator(fake))
-        return loss + self.config.penalty_weight * squared_gradient_penalty(self.discriminator, real)
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        loss = logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        return loss + self.config.penalty_weight * squared_gradient_penalty(discriminator, real)
 
-    def generator_objective(self, real: Images, fake: Images) -> Scalar:
-        return nonsaturating_generator_loss(self.discriminator(fake))
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return nonsaturating_generator_loss(discriminator(fake))
