@@ -6,8 +6,11 @@ but a tripwire for changes of the mathematics, the order of random draws, or the
 
 import importlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import anybody
 import pytest
 import torch
 from conftest import DIGITS, ROOT, TINY, checkpoint_of, differences, metrics_of
@@ -18,6 +21,8 @@ from ganzoo.training.build import load_generator
 from ganzoo.training.gan import GAN
 from ganzoo.training.run import resume, train
 
+Networks = Callable[[Any], tuple[nn.Module, nn.Module]]
+
 
 @dataclass(frozen=True)
 class Row:
@@ -25,6 +30,8 @@ class Row:
     overrides: tuple[str, ...]
     discriminator_losses: tuple[float, float, float]
     generator_losses: tuple[float, float, float]
+    networks: Networks = anybody.unconditional  # somebody else's, for the plain trainer
+    shape: tuple[int, ...] = (2,)  # of the samples of those
 
 
 # So that three updates move the losses well beyond rounding.
@@ -99,6 +106,58 @@ ROWS = [
         discriminator_losses=(0.6939585, 0.6611198, 0.5969534),
         generator_losses=(0.7448665, 0.8485269, 1.0184387),
     ),
+    Row(
+        "sngan",
+        (*FAST, NO_NORM, "discriminator.spectral_norm=true", "variant.n_critic=2"),
+        discriminator_losses=(1.0612111, 1.215875, 0.8630482),
+        generator_losses=(0.0133894, 0.1010423, 0.3463132),
+    ),
+    Row(
+        "cgan",
+        (*FAST, "generator.conditioning=concat", "discriminator.conditioning=concat"),
+        discriminator_losses=(1.3852861, 1.3593329, 1.2720391),
+        generator_losses=(0.6844696, 0.697657, 0.7352968),
+        networks=anybody.conditional,
+    ),
+    Row(
+        "acgan",
+        (*FAST, "generator.conditioning=concat", "discriminator.conditioning=auxiliary"),
+        discriminator_losses=(5.9916368, 5.9836321, 5.8759518),
+        generator_losses=(2.9866524, 2.9878259, 2.9782314),
+        networks=anybody.classifying,
+    ),
+    Row(
+        "projection",
+        (
+            *FAST,
+            NO_NORM,
+            "variant.n_critic=2",
+            "generator.conditioning=batch_norm",
+            "discriminator.conditioning=projection",
+            "discriminator.spectral_norm=true",
+        ),
+        discriminator_losses=(1.0822964, 1.0198197, 0.9275273),
+        generator_losses=(0.0751795, 0.0743284, 0.1858611),
+        networks=anybody.conditional,
+    ),
+    Row(
+        "pacgan",
+        FAST,
+        discriminator_losses=(1.3798115, 1.3236697, 1.2336413),
+        generator_losses=(0.7015196, 0.6599477, 0.6364821),
+    ),
+    Row(
+        "feature_matching",
+        FAST,
+        discriminator_losses=(1.3870444, 1.3547473, 1.2894335),
+        generator_losses=(0.5912676, 1.3839762, 2.8776095),
+    ),
+    Row(
+        "unrolled",
+        (*FAST, NO_NORM, "variant.unroll=2"),
+        discriminator_losses=(1.3870444, 1.3547418, 1.2753037),
+        generator_losses=(-0.69727, -0.7095971, -0.6777263),
+    ),
 ]
 
 each_variant = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
@@ -111,6 +170,19 @@ def tiny(row: Row, updates: int) -> list[str]:
         *row.overrides,
         f"budget.generator_updates={updates}",
     ]
+
+
+def plain_gan(row: Row) -> GAN:
+    """The variant around somebody else's networks, with its own defaults."""
+    module = importlib.import_module(f"ganzoo.variants.{row.name}")
+    classes = [cls for cls in vars(module).values() if isinstance(cls, type) and issubclass(cls, GAN)]
+    variant = next(cls for cls in classes if cls.__module__ == module.__name__)
+    config = module.Config(latent_dim=3)
+    return variant(*row.networks(config), config)
+
+
+def trained(gan: GAN) -> list[nn.Parameter]:
+    return [*gan.generator.parameters(), *gan.discriminator.parameters()]
 
 
 def test_every_variant_has_its_file_its_row_and_an_experiment():
@@ -161,27 +233,18 @@ def test_its_counts_average_and_state_survive_a_round_trip(row, tmp_path):
 @pytest.mark.filterwarnings("ignore:.*LeafSpec")
 def test_it_trains_anybodys_networks_under_a_plain_trainer(row):
     import lightning
-    from torch.utils.data import DataLoader, TensorDataset
 
-    module = importlib.import_module(f"ganzoo.variants.{row.name}")
-    variant = next(
-        cls
-        for cls in vars(module).values()
-        if isinstance(cls, type) and cls.__module__ == module.__name__ and issubclass(cls, GAN)
-    )
-    generator = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
-    discriminator = nn.Sequential(nn.Linear(2, 8), nn.LeakyReLU(), nn.Linear(8, 1), nn.Flatten(0))
-    gan = variant(generator, discriminator, module.Config(latent_dim=3))
-    before = [parameter.clone() for parameter in (*generator.parameters(), *discriminator.parameters())]
-    loader = DataLoader(TensorDataset(torch.randn(64, 2)), batch_size=4)
+    gan = plain_gan(row)
+    before = [parameter.clone() for parameter in trained(gan)]
     quiet = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
         "enable_checkpointing": False,
         "logger": False,
     }
-    lightning.Trainer(max_epochs=1, accelerator="cpu", **quiet).fit(gan, loader)
-    after = (*generator.parameters(), *discriminator.parameters())
+    lightning.Trainer(max_epochs=1, accelerator="cpu", **quiet).fit(gan, anybody.loader(row.shape))
+    after = trained(gan)
     assert all(torch.isfinite(parameter).all() for parameter in after)
     # Not the biases: a loss of differences of logits does not see the critic's last one.
-    assert all(not torch.equal(old, new) for old, new in zip(before, after, strict=True) if new.ndim == 2)
+    moved = [not torch.equal(old, new) for old, new in zip(before, after, strict=True) if new.ndim == 2]
+    assert sum(moved) >= 4  # the last of the discriminator's names the class, where it is asked to

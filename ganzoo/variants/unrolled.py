@@ -1,0 +1,102 @@
+"""Unrolled GAN: Metz et al. 2016, arXiv:1611.02163: the generator answers the discriminator of `unroll` updates later.
+
+The generator descends f(theta_G, theta_D^K), equation 7: K updates of the discriminator, each by Adam with its present
+moments and each differentiable, are made on copies of its weights, on the batch at hand. The authors' demo
+(poolio/unrolled_gan) unrolls Adam too and gives the generator the minimax loss, which unrolling keeps from saturating.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from ganzoo.config import setting
+from ganzoo.errors import InputError
+from ganzoo.objectives import logistic_discriminator_loss, minimax_generator_loss, nonsaturating_generator_loss
+from ganzoo.shapes import Images, Scalar
+from ganzoo.training import GAN, BoundDiscriminator, GANConfig
+from ganzoo.training.optimizers import Adam, Optimizers
+
+GENERATOR_LOSSES = {"minimax": minimax_generator_loss, "nonsaturating": nonsaturating_generator_loss}
+Weights = dict[str, Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(GANConfig):
+    """The optimisers are those of the authors' demo."""
+
+    unroll: int = setting(5, "K: discriminator updates that the generator looks ahead", at_least=0, at_most=100)
+    generator_loss: Literal["minimax", "nonsaturating"] = setting("minimax", "the paper's f is minimax")
+
+    paper_optimizers: ClassVar[Optimizers] = Optimizers(
+        generator=Adam(lr=1e-3, betas=(0.5, 0.999)), discriminator=Adam(lr=1e-4, betas=(0.5, 0.999))
+    )
+
+
+@dataclass
+class AdamAhead:
+    """Adam (Kingma & Ba 2014, arXiv:1412.6980, algorithm 1) as a differentiable function of weights and gradients."""
+
+    rate: float
+    betas: tuple[float, float]
+    eps: float
+    means: Weights
+    squares: Weights
+    updates: int
+
+    def step(self, weights: Weights, gradients: Weights) -> Weights:
+        """The weights after one more update; the moments move on too."""
+        self.updates += 1
+        first, second = self.betas
+        after = dict(weights)
+        for name, gradient in gradients.items():
+            self.means[name] = first * self.means[name] + (1 - first) * gradient
+            self.squares[name] = second * self.squares[name] + (1 - second) * gradient.square()
+            mean = self.means[name] / (1 - first**self.updates)
+            square = self.squares[name] / (1 - second**self.updates)
+            # The slope of a root is infinite at 0, where a weight has never had a gradient.
+            after[name] = weights[name] - self.rate * mean / ((square + 1e-20).sqrt() + self.eps)
+        return after
+
+
+class UnrolledGAN(GAN):
+    """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
+
+    def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
+
+    def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
+        """The generator's loss against the discriminator of `unroll` updates later."""
+        ahead = self.looking_ahead(discriminator, real, fake) if self.config.unroll else discriminator
+        return GENERATOR_LOSSES[self.config.generator_loss](ahead(fake))
+
+    def looking_ahead(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> BoundDiscriminator:
+        """The discriminator after `unroll` updates on these samples, as a function of `fake`."""
+        network = discriminator.network
+        weights = {name: weight.detach().requires_grad_() for name, weight in network.named_parameters()}
+        statistics = {name: buffer.clone() for name, buffer in network.named_buffers()}  # its own stay as they are
+        adam = self.adam_ahead(weights)
+        for _ in range(self.config.unroll):
+            later = discriminator.with_weights({**weights, **statistics})
+            loss = self.discriminator_objective(later, real, fake)
+            slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True, allow_unused=True)
+            used = {name: slope for name, slope in zip(weights, slopes, strict=True) if slope is not None}
+            weights = adam.step(weights, used)
+        return discriminator.with_weights({**weights, **statistics})
+
+    def adam_ahead(self, weights: Weights) -> AdamAhead:
+        """The discriminator's Adam, with its present rate and moments. Raises InputError where it is another."""
+        config, optimizer = self.optimizer_configs.discriminator, self.optimizer_of("discriminator").optimizer
+        if type(config) is not Adam or config.weight_decay or config.clip_norm:
+            raise InputError("optimizer.discriminator", "unrolled looks ahead with plain adam, and no other")
+        states = [optimizer.state.get(parameter, {}) for parameter in self.discriminator.parameters()]
+        named = dict(zip(weights, states, strict=True))
+        return AdamAhead(
+            rate=optimizer.param_groups[0]["lr"],
+            betas=config.betas,
+            eps=config.eps,
+            means={name: state.get("exp_avg", torch.zeros_like(weights[name])) for name, state in named.items()},
+            squares={name: state.get("exp_avg_sq", torch.zeros_like(weights[name])) for name, state in named.items()},
+            updates=self.discriminator_updates,
+        )
