@@ -185,6 +185,11 @@ def _networks_fit(variant: GANConfig, generator: NetworkConfig, discriminator: N
     yield from variant.misfits(generator, discriminator)
 
 
+def _images_are_augmented(variant: GANConfig, data: DataConfig) -> Iterator[Problem]:
+    if variant.augment and len(data.shape) != 3:
+        yield Problem("variant.augment", f"is for images, and data set {DATASETS.name_of(data)} has points")
+
+
 def _batch_packs(variant: GANConfig, data: DataConfig, trainer: TrainerConfig) -> Iterator[Problem]:
     whole = variant.pack * trainer.devices * trainer.num_nodes
     if variant.pack > 1 and data.batch_size % whole:
@@ -241,6 +246,7 @@ CROSS_CHECKS = (
     _per_sample_gradients,
     _labels_are_there,
     _networks_fit,
+    _images_are_augmented,
     _batch_packs,
     _batch_norm_needs_two,
     _protocol_is_there,

@@ -23,6 +23,9 @@ class GANConfig(Settings):
     latent_distribution: Literal["normal", "uniform"] = setting("normal", "N(0, I), or uniform on [-1, 1]")
     n_critic: int = setting(1, "discriminator updates per generator update", at_least=1, at_most=10_000)
 
+    augment: tuple[Literal["color", "translation", "cutout"], ...] = setting(
+        (), "changes made to reals and fakes before they are judged: DiffAugment"
+    )
     pack: int = setting(1, "samples that the discriminator judges together, as PacGAN", at_least=1, at_most=64)
     instance_noise: float = setting(
         0.0, "standard deviation of noise on reals and fakes before they are judged", at_least=0

@@ -18,6 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
 from ganzoo.shapes import Images, Labels, Latents, Packs, Scalar
+from ganzoo.training.augmentation import augmented
 from ganzoo.training.bound import BoundDiscriminator, classes_of, condition_of, packed
 from ganzoo.training.config import EMAConfig, GANConfig
 from ganzoo.training.ema import averaged_copy, move_average
@@ -132,7 +133,8 @@ class GAN(LightningModule):
         return self.generator(latents, *condition_of(self.generator, labels))
 
     def presented(self, samples: Images) -> Packs:
-        """Reals or fakes as the discriminator is shown them: with instance noise, and packed."""
+        """Reals or fakes as the discriminator is shown them: augmented, with instance noise, and packed."""
+        samples = augmented(samples, self.config.augment)
         if deviation := self.config.instance_noise_at(self.images_seen):
             samples = samples + deviation * torch.randn_like(samples)
         return packed(samples, self.config.pack)

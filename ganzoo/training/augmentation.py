@@ -1,0 +1,79 @@
+"""DiffAugment: Zhao et al. 2020, arXiv:2006.10738: reals and fakes are augmented before they are judged.
+
+The same kind of change is made to both, in discriminator and in generator updates, and gradients flow through it; so the
+generator learns the images as they are. Magnitudes are those of the authors' code (mit-han-lab/data-efficient-gans,
+DiffAugment_pytorch.py).
+"""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from ganzoo.shapes import Images, PerSample
+
+
+def augmented(images: Images, kinds: Iterable[str]) -> Images:
+    """The images after each kind of change in turn, each image its own by chance.
+
+    >>> augmented(torch.zeros(2, 1, 8, 8), ["translation"]).shape
+    torch.Size([2, 1, 8, 8])
+    """
+    for kind in kinds:
+        images = AUGMENTATIONS[kind](images)
+    return images
+
+
+def recoloured(images: Images) -> Images:
+    """Brightness + U(-0.5, 0.5), then saturation x U(0, 2), then contrast x U(0.5, 1.5)."""
+    images = images + _column(_uniform(images, -0.5, 0.5), images)
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + _column(_uniform(images, 0.0, 2.0), images) * (images - grey)
+    middle = images.mean(dim=(1, 2, 3), keepdim=True)
+    return middle + _column(_uniform(images, 0.5, 1.5), images) * (images - middle)
+
+
+def translated(images: Images) -> Images:
+    """Moved by up to an eighth of the size each way, with zeros where nothing was."""
+    height, width = images.shape[2:]
+    down, right = _whole(images, height // 8), _whole(images, width // 8)
+    rows = torch.arange(height, device=images.device) - down[:, None]  # (n, h): where each row comes from
+    columns = torch.arange(width, device=images.device) - right[:, None]
+    inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
+    each = torch.arange(len(images), device=images.device)[:, None, None]
+    moved = images.permute(0, 2, 3, 1)[
+        each, rows.clamp(0, height - 1)[:, :, None], columns.clamp(0, width - 1)[:, None, :]
+    ]
+    return moved.permute(0, 3, 1, 2) * inside[:, None]
+
+
+def cut_out(images: Images) -> Images:
+    """A square of half the size, anywhere, also partly outside, set to zero."""
+    kept = torch.ones(len(images), 1, *images.shape[2:], dtype=torch.bool, device=images.device)
+    inside = []
+    for size in images.shape[2:]:
+        middle = torch.randint(size + (1 - size // 2 % 2), (len(images), 1), device=images.device)
+        offset = torch.arange(size, device=images.device) - middle + size // 4
+        inside.append((offset >= 0) & (offset < size // 2))
+    kept &= ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
+    return images * kept
+
+
+def _uniform(images: Images, low: float, high: float) -> PerSample:
+    return torch.rand(len(images), device=images.device) * (high - low) + low
+
+
+def _whole(images: Images, most: int) -> Tensor:
+    """(n,) whole numbers from -most to most."""
+    return torch.randint(-most, most + 1, (len(images),), device=images.device)
+
+
+def _column(values: PerSample, images: Images) -> Tensor:
+    return values.to(images.dtype).view(-1, *(1 for _ in images.shape[1:]))
+
+
+AUGMENTATIONS: dict[str, Callable[[Images], Images]] = {
+    "color": recoloured,
+    "translation": translated,
+    "cutout": cut_out,
+}
