@@ -1,8 +1,9 @@
 """Unrolled GAN: Metz et al. 2016, arXiv:1611.02163: the generator answers the discriminator of `unroll` updates later.
 
 The generator descends f(theta_G, theta_D^K), equation 7: K updates of the discriminator, each by Adam with its present
-moments and each differentiable, are made on copies of its weights, on the batch at hand. The authors' demo
-(poolio/unrolled_gan) unrolls Adam too and gives the generator the minimax loss, which unrolling keeps from saturating.
+moments and each differentiable, are made on copies of its weights, on the batch at hand. f is the whole value of the
+game, reals included: through theta_D^K they depend on the generator too. The authors' demo (poolio/unrolled_gan) unrolls
+Adam as well. `generator_loss: nonsaturating` is that loss of the fakes alone, against the same discriminator.
 """
 
 from dataclasses import dataclass
@@ -13,12 +14,11 @@ from torch import Tensor
 
 from ganzoo.config import setting
 from ganzoo.errors import InputError
-from ganzoo.objectives import logistic_discriminator_loss, minimax_generator_loss, nonsaturating_generator_loss
+from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss
 from ganzoo.shapes import Images, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
 
-GENERATOR_LOSSES = {"minimax": minimax_generator_loss, "nonsaturating": nonsaturating_generator_loss}
 Weights = dict[str, Tensor]
 
 
@@ -27,7 +27,7 @@ class Config(GANConfig):
     """The optimisers are those of the authors' demo."""
 
     unroll: int = setting(5, "K: discriminator updates that the generator looks ahead", at_least=0, at_most=100)
-    generator_loss: Literal["minimax", "nonsaturating"] = setting("minimax", "the paper's f is minimax")
+    generator_loss: Literal["minimax", "nonsaturating"] = setting("minimax", "minimax: f itself")
 
     paper_optimizers: ClassVar[Optimizers] = Optimizers(
         generator=Adam(lr=1e-3, betas=(0.5, 0.999)), discriminator=Adam(lr=1e-4, betas=(0.5, 0.999))
@@ -67,9 +67,11 @@ class UnrolledGAN(GAN):
         return logistic_discriminator_loss(discriminator(real), discriminator(fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        """The generator's loss against the discriminator of `unroll` updates later."""
+        """f = E[log sigmoid(D(x))] + E[log(1 - sigmoid(D(G(z))))], D the discriminator of `unroll` updates later."""
         ahead = self.looking_ahead(discriminator, real, fake) if self.config.unroll else discriminator
-        return GENERATOR_LOSSES[self.config.generator_loss](ahead(fake))
+        if self.config.generator_loss == "nonsaturating":
+            return nonsaturating_generator_loss(ahead(fake))
+        return -self.discriminator_objective(ahead, real, fake)
 
     def looking_ahead(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> BoundDiscriminator:
         """The discriminator after `unroll` updates on these samples, as a function of `fake`."""
