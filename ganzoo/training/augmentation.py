@@ -1,7 +1,7 @@
 """DiffAugment: Zhao et al. 2020, arXiv:2006.10738: reals and fakes are augmented before they are judged.
 
-The same kind of change is made to both, in discriminator and in generator updates, and gradients flow through it; so the
-generator learns the images as they are. Magnitudes are those of the authors' code (mit-han-lab/data-efficient-gans,
+The same kind of change is made to both, in discriminator and in generator updates, and gradients flow through it; so
+the generator learns the images as they are. Magnitudes are those of the authors' code (mit-han-lab/data-efficient-gans,
 DiffAugment_pytorch.py).
 """
 

@@ -2,8 +2,8 @@
 
 The generator descends f(theta_G, theta_D^K), equation 7: K updates of the discriminator, each by Adam with its present
 moments and each differentiable, are made on copies of its weights, on the batch at hand. f is the whole value of the
-game, reals included: through theta_D^K they depend on the generator too. The authors' demo (poolio/unrolled_gan) unrolls
-Adam as well. `generator_loss: nonsaturating` is that loss of the fakes alone, against the same discriminator.
+game, reals included: through theta_D^K they depend on the generator too. The authors' demo (poolio/unrolled_gan)
+unrolls Adam as well. `generator_loss: nonsaturating` is that loss of the fakes alone, against the same discriminator.
 """
 
 from dataclasses import dataclass

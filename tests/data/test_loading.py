@@ -24,6 +24,7 @@ def test_every_pass_has_every_sample_once(size, batch_size, seed, flip):
     draws = first(-(-3 * size // batch_size), size, batch_size, seed=seed, flip=flip)
     assert all(len(draw.indices) == len(draw.flips) == batch_size for draw in draws)
     assert [draw.position for draw in draws] == [k * batch_size for k in range(len(draws))]
+    assert [draw.end for draw in draws] == [(k + 1) * batch_size for k in range(len(draws))]
     stream = torch.cat([draw.indices for draw in draws])
     for one_pass in stream[: 3 * size].view(3, size):
         assert one_pass.sort().values.tolist() == list(range(size))
@@ -48,6 +49,35 @@ def test_the_ranks_parts_make_the_whole_batch(size, share, ranks, seed):
     for k, draw in enumerate(whole):
         assert torch.equal(draw.indices, torch.cat([part[k].indices for part in parts]))
         assert torch.equal(draw.flips, torch.cat([part[k].flips for part in parts]))
+
+
+def changing(position: int) -> int:
+    """A batch size for each position: 12, then 6, then 18."""
+    return 12 if position < 30 else 6 if position < 60 else 18
+
+
+@settings(max_examples=40, deadline=None)
+@given(size=sizes, ranks=st.sampled_from([1, 2, 3, 6]), seed=seeds, skipped=st.integers(0, 12))
+def test_batches_whose_size_depends_on_the_position_are_the_same_stream(size, ranks, seed, skipped):
+    draws = first(13, size, changing, seed=seed, flip=True)
+    assert [len(draw.indices) for draw in draws] == [12] * 3 + [6] * 4 + [18] * 6
+    assert [draw.position for draw in draws] == [0, 12, 24, 36, 42, 48, 54, *range(60, 168, 18)]
+    assert [draw.end for draw in draws] == [*(draw.position for draw in draws[1:]), 168]
+    (whole,) = first(1, size, 168, seed=seed, flip=True)
+    assert torch.equal(torch.cat([draw.indices for draw in draws]), whole.indices)
+    assert torch.equal(torch.cat([draw.flips for draw in draws]), whole.flips)
+    (later,) = first(1, size, changing, seed=seed, flip=True, start=draws[skipped].position)
+    assert torch.equal(later.indices, draws[skipped].indices) and later.end == draws[skipped].end
+    parts = [first(13, size, changing, seed=seed, rank=rank, world_size=ranks) for rank in range(ranks)]
+    for k, draw in enumerate(draws):
+        assert torch.equal(draw.indices, torch.cat([part[k].indices for part in parts]))
+        assert {part[k].end for part in parts} == {draw.end}
+
+
+@pytest.mark.parametrize(("batch_size", "ranks"), [(12, 5), (2, 3)])
+def test_a_batch_that_cannot_be_dealt_equally_is_refused(batch_size, ranks):
+    with pytest.raises(ValueError, match=f"a batch of {batch_size} .* to {ranks} processes"):
+        first(1, 100, batch_size, seed=0, world_size=ranks)
 
 
 def test_seeds_and_passes_give_other_orders_and_half_are_mirrored():

@@ -155,8 +155,21 @@ ROWS = [
     Row(
         "unrolled",
         (*FAST, NO_NORM, "variant.unroll=2"),
-        discriminator_losses=(1.3870444, 1.3547418, 1.2753037),
-        generator_losses=(-0.69727, -0.7095971, -0.6777263),
+        discriminator_losses=(1.3870444, 1.3546433, 1.2842174),
+        generator_losses=(-1.0174905, -0.9352366, -0.8092173),
+    ),
+    Row(
+        "progressive",
+        (
+            "optimizer.generator.lr=0.005",
+            "optimizer.discriminator.lr=0.005",
+            "generator={name: progressive, width: 4}",
+            "discriminator={name: progressive, width: 4}",
+            "variant.stable_images=16",
+            "variant.fade_images=32",
+        ),
+        discriminator_losses=(-0.3872848, -0.8113922, 4.4171424),
+        generator_losses=(1.2606279, 1.0720631, 0.2548144),
     ),
 ]
 
