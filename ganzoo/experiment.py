@@ -190,14 +190,6 @@ def _images_are_augmented(variant: GANConfig, data: DataConfig) -> Iterator[Prob
         yield Problem("variant.augment", f"is for images, and data set {DATASETS.name_of(data)} has points")
 
 
-def _batch_packs(variant: GANConfig, data: DataConfig, trainer: TrainerConfig) -> Iterator[Problem]:
-    whole = variant.pack * trainer.devices * trainer.num_nodes
-    if variant.pack > 1 and data.batch_size % whole:
-        yield Problem(
-            "data.batch_size", f"{data.batch_size} must be a multiple of {whole}: variant.pack on each device"
-        )
-
-
 def _batch_norm_needs_two(
     data: DataConfig, discriminator: NetworkConfig, generator: NetworkConfig
 ) -> Iterator[Problem]:
@@ -234,10 +226,11 @@ def _protocol_of(evaluation: EvaluationConfig) -> "Protocol | Problem | None":
 
 def _batch_divides(data: DataConfig, variant: GANConfig, trainer: TrainerConfig) -> Iterator[Problem]:
     ranks = trainer.devices * trainer.num_nodes
+    whole = f"the {ranks} devices of all nodes" if variant.pack == 1 else f"{ranks} devices x {variant.pack} in a pack"
     sizes = {"data.batch_size": (data.batch_size,), "variant.batch_sizes": getattr(variant, "batch_sizes", ())}
     for key, several in sizes.items():
-        if uneven := [size for size in several if size % ranks]:
-            yield Problem(key, f"{uneven[0]} must be a multiple of the {ranks} devices of all nodes")
+        if uneven := [size for size in several if size % (ranks * variant.pack)]:
+            yield Problem(key, f"{uneven[0]} must be a multiple of {whole}")
 
 
 # Each check takes the sections that it names, and is asked only when all of those are right in themselves.
@@ -247,7 +240,6 @@ CROSS_CHECKS = (
     _labels_are_there,
     _networks_fit,
     _images_are_augmented,
-    _batch_packs,
     _batch_norm_needs_two,
     _protocol_is_there,
     _protocol_fits,
