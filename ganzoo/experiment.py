@@ -172,13 +172,20 @@ def _per_sample_gradients(variant: GANConfig, discriminator: NetworkConfig) -> I
 def _labels_are_there(
     variant: GANConfig, data: DataConfig, generator: NetworkConfig, discriminator: NetworkConfig
 ) -> Iterator[Problem]:
-    if data.num_classes:
+    networks = {"generator": generator, "discriminator": discriminator}
+    asking = [section for section, network in networks.items() if network.conditional or network.classifies]
+    if not (asking or variant.needs_labels):
+        return  # to count the classes of a folder or a zip is to read it
+    try:
+        if data.num_classes:
+            return
+    except InputError as error:
+        yield Problem("data", " ".join(str(error).split()))
         return
     if variant.needs_labels:
         yield Problem("variant.name", f"{VARIANTS.name_of(variant)} needs labels; {DATASETS.name_of(data)} has none")
-    for section, network in {"generator": generator, "discriminator": discriminator}.items():
-        if network.conditional or network.classifies:
-            yield Problem(f"{section}.conditioning", f"needs labels, and data set {DATASETS.name_of(data)} has none")
+    for section in asking:
+        yield Problem(f"{section}.conditioning", f"needs labels, and data set {DATASETS.name_of(data)} has none")
 
 
 def _networks_fit(variant: GANConfig, generator: NetworkConfig, discriminator: NetworkConfig) -> Iterator[Problem]:

@@ -93,6 +93,7 @@ def packed(samples: Images, size: int) -> Packs:
 
     (n, c, ...) to (n / size, size * c, ...); samples beyond a multiple of `size` are left out.
 
+    >>> import torch
     >>> packed(torch.arange(10.0).view(5, 2), 2)
     tensor([[0., 1., 2., 3.],
             [4., 5., 6., 7.]])

@@ -8,6 +8,7 @@ from ganzoo.components import implementation
 from ganzoo.data.loading import GANData, mixed_seed
 from ganzoo.errors import InputError
 from ganzoo.experiment import Experiment
+from ganzoo.networks.base import NetworkConfig
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.callbacks.checkpoint import read_checkpoint
 from ganzoo.training.gan import GAN
@@ -33,7 +34,9 @@ def build_gan(experiment: Experiment) -> GAN:
     generator = build_generator(experiment)
     networks, discriminator_config = implementation(experiment.discriminator)
     discriminator = networks.Discriminator(
-        discriminator_config, shape=_packed_shape(experiment), num_classes=experiment.data.num_classes
+        discriminator_config,
+        shape=_packed_shape(experiment),
+        num_classes=_classes_for(discriminator_config, experiment),
     )
     return own[0](
         generator,
@@ -47,7 +50,13 @@ def build_gan(experiment: Experiment) -> GAN:
 def build_generator(experiment: Experiment) -> nn.Module:
     networks, config = implementation(experiment.generator)
     data, latent_dim = experiment.data, experiment.variant.latent_dim
-    return networks.Generator(config, shape=data.shape, latent_dim=latent_dim, num_classes=data.num_classes)
+    classes = _classes_for(config, experiment)
+    return networks.Generator(config, shape=data.shape, latent_dim=latent_dim, num_classes=classes)
+
+
+def _classes_for(config: NetworkConfig, experiment: Experiment) -> int:
+    """Those of the data, for a network that asks: a folder must be there to be counted, and old runs outlive theirs."""
+    return experiment.data.num_classes if config.conditional or config.classifies else 0
 
 
 def _packed_shape(experiment: Experiment) -> tuple[int, ...]:

@@ -13,11 +13,12 @@ from torch.nn.functional import cross_entropy, softplus
 
 from ganzoo.errors import InputError
 from ganzoo.evaluation.metrics import class_accuracy
-from ganzoo.experiment import load_experiment
+from ganzoo.experiment import build_experiment, load_experiment
 from ganzoo.sampling import sample_to_file
 from ganzoo.training.bound import BoundDiscriminator
-from ganzoo.training.build import load_generator
+from ganzoo.training.build import build_gan, load_generator
 from ganzoo.training.run import train
+from ganzoo.values import read_values
 from ganzoo.variants import acgan
 
 BOTH = ("generator.conditioning=concat", "discriminator.conditioning=concat")
@@ -73,6 +74,13 @@ def test_what_does_not_go_together_is_said(settings, message):
     off = ["evaluation={}", *(f"{key}=8" for key in keys)]
     with pytest.raises(InputError, match=message):
         load_experiment(DIGITS, [*settings, *off])
+
+
+def test_networks_that_take_no_labels_are_built_without_the_data(tmp_path):
+    """Samples of an old run need its checkpoint, not the archive that it was trained on."""
+    values = read_values(DIGITS, [*TINY, f"data={{name: zip, path: {tmp_path}/gone.zip, resolution: 8}}"], [])
+    gan = build_gan(build_experiment(values, source="an old run"))
+    assert gan.num_classes == 0 and gan.sample(2).shape == (2, 3, 8, 8)
 
 
 def test_every_variant_can_be_conditional(tmp_path):
