@@ -96,7 +96,7 @@ def test_batch_sizes_are_for_the_resolutions_from_4_pixels_up():
 
 
 def test_reals_are_averaged_down_and_blended_with_their_half():
-    """tkarras/progressive_growing_of_gans:train.py, process_reals, with its lod fraction 1 - fade."""
+    """tkarras/progressive_growing_of_gans:train.py, process_reals, with its level fraction 1 - fade."""
     images = torch.rand(2, 3, 16, 16)
     assert at_stage(images, 3, 2, 1.0) is images
     torch.testing.assert_close(at_stage(images, 3, 0, 1.0), images.view(2, 3, 4, 4, 4, 4).mean(dim=(3, 5)))
