@@ -192,6 +192,10 @@ def _networks_fit(variant: GANConfig, generator: NetworkConfig, discriminator: N
     yield from variant.misfits(generator, discriminator)
 
 
+def _optimizers_fit(variant: GANConfig, optimizer: Optimizers) -> Iterator[Problem]:
+    yield from variant.optimizer_misfits(optimizer)
+
+
 def _images_are_augmented(variant: GANConfig, data: DataConfig) -> Iterator[Problem]:
     if variant.augment and len(data.shape) != 3:
         yield Problem("variant.augment", f"is for images, and data set {DATASETS.name_of(data)} has points")
@@ -246,6 +250,7 @@ CROSS_CHECKS = (
     _per_sample_gradients,
     _labels_are_there,
     _networks_fit,
+    _optimizers_fit,
     _images_are_augmented,
     _batch_norm_needs_two,
     _protocol_is_there,

@@ -53,6 +53,10 @@ class GANConfig(Settings):
         if self.pack > 1 and (discriminator.conditional or discriminator.classifies):
             yield Problem("variant.pack", f"{self.pack} samples that are judged together have no one class")
 
+    def optimizer_misfits(self, optimizers: Optimizers) -> Iterator[Problem]:
+        """What is wrong with these optimisers for this variant, keys as above."""
+        yield from ()
+
     def instance_noise_at(self, images_seen: int) -> float:
         """The standard deviation in force (Sønderby et al. 2017, arXiv:1610.04490).
 

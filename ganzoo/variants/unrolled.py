@@ -6,6 +6,7 @@ game, reals included: through theta_D^K they depend on the generator too. The au
 unrolls Adam as well. `generator_loss: nonsaturating` is that loss of the fakes alone, against the same discriminator.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.config import setting
-from ganzoo.errors import InputError
+from ganzoo.errors import InputError, Problem
 from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss
 from ganzoo.shapes import Images, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
@@ -32,6 +33,12 @@ class Config(GANConfig):
     paper_optimizers: ClassVar[Optimizers] = Optimizers(
         generator=Adam(lr=1e-3, betas=(0.5, 0.999)), discriminator=Adam(lr=1e-4, betas=(0.5, 0.999))
     )
+
+    def optimizer_misfits(self, optimizers: Optimizers) -> Iterator[Problem]:
+        """What is unrolled is Adam, and nothing that is added to it."""
+        config = optimizers.discriminator
+        if type(config) is not Adam or config.weight_decay or config.clip_norm:
+            yield Problem("optimizer.discriminator", "unrolled looks ahead with plain adam, and no other")
 
 
 @dataclass
@@ -89,9 +96,10 @@ class UnrolledGAN(GAN):
 
     def adam_ahead(self, weights: Weights) -> AdamAhead:
         """The discriminator's Adam, with its present rate and moments. Raises InputError where it is another."""
+        if problems := list(self.config.optimizer_misfits(self.optimizer_configs)):
+            raise InputError("optimizer", problems)
         config, optimizer = self.optimizer_configs.discriminator, self.optimizer_of("discriminator").optimizer
-        if type(config) is not Adam or config.weight_decay or config.clip_norm:
-            raise InputError("optimizer.discriminator", "unrolled looks ahead with plain adam, and no other")
+        assert isinstance(config, Adam)
         states = [optimizer.state.get(parameter, {}) for parameter in self.discriminator.parameters()]
         named = dict(zip(weights, states, strict=True))
         return AdamAhead(

@@ -57,6 +57,10 @@ def test_class_accuracy_counts_the_classes_asked_for():
         (["variant.name=cgan", *BOTH[:1]], "discriminator.conditioning"),
         (["variant.name=acgan", *BOTH], r"discriminator\.conditioning.*auxiliary"),
         (["variant.name=projection", *BOTH], r"discriminator\.conditioning.*projection"),
+        (
+            ["variant.name=unrolled", "optimizer.discriminator={name: sgd, lr: 0.1}"],
+            r"optimizer\.discriminator.*plain adam",
+        ),
         (["variant.name=sngan"], r"discriminator\.spectral_norm"),
         ([BOTH[1]], r"generator\.conditioning.*judges images with labels"),
         ([BOTH[0]], r"discriminator\.conditioning.*nothing tells the generator"),
