@@ -225,7 +225,7 @@ def extractor_train(settings: tuple[str, ...], out: Path, epochs: int | None, se
     from ganzoo.experiment import data_from_settings
 
     data = data_from_settings(settings)
-    from ganzoo.evaluation.extractor_training import train_extractor
+    from ganzoo.evaluation.extractors.training import train_extractor
 
     with progress_bar("training the extractor") as progress:
         report = train_extractor(data, out, epochs=epochs, seed=seed, progress=progress)

@@ -12,7 +12,8 @@ from ganzoo.components import DATASETS, implementation
 from ganzoo.data.base import DataConfig, PointsConfig, Split
 from ganzoo.data.samples import Samples, to_network_range, to_pixels
 from ganzoo.errors import Diverged, InputError
-from ganzoo.evaluation.extractor import DIGITS, Card, Coordinates, Extracted, load_extractor
+from ganzoo.evaluation.extractors.base import Coordinates, Extracted
+from ganzoo.evaluation.extractors.classifier import DIGITS, Card, load_extractor
 from ganzoo.evaluation.protocol import Protocol
 from ganzoo.evaluation.scoring import Modes, Reference, Scores, compare, fewest_samples, make_reference, purpose_seed
 from ganzoo.shapes import Images, Labels

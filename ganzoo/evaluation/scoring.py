@@ -6,9 +6,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ganzoo.evaluation import metrics
-from ganzoo.evaluation.extractor import Extracted
-from ganzoo.evaluation.modes import mode_coverage
+from ganzoo.evaluation.extractors.base import Extracted
+from ganzoo.evaluation.metrics.classes import class_accuracy, inception_score
+from ganzoo.evaluation.metrics.frechet import Gaussian, frechet_distance, gaussian_statistics
+from ganzoo.evaluation.metrics.kernel import kernel_distance
+from ganzoo.evaluation.metrics.modes import mode_coverage
+from ganzoo.evaluation.metrics.neighbours import density_coverage, neighbour_radii, precision_recall
 from ganzoo.evaluation.protocol import Protocol
 from ganzoo.shapes import Labels
 
@@ -28,7 +31,7 @@ class Reference:
     """
 
     features: Tensor
-    statistics: metrics.Gaussian
+    statistics: Gaussian
     radii: dict[int, Tensor]
 
 
@@ -46,8 +49,8 @@ def make_reference(protocol: Protocol, features: Tensor) -> Reference:
     """What every later comparison with these real features needs, computed once."""
     ks = {protocol.precision_recall_k} if "precision_recall" in protocol.metrics else set()
     ks |= {protocol.density_coverage_k} if "density_coverage" in protocol.metrics else set()
-    radii = {k: metrics.neighbour_radii(features, k) for k in ks}
-    return Reference(features, metrics.gaussian_statistics(features), radii)
+    radii = {k: neighbour_radii(features, k) for k in ks}
+    return Reference(features, gaussian_statistics(features), radii)
 
 
 def compare(
@@ -58,7 +61,7 @@ def compare(
     for metric in protocol.metrics:
         match metric:
             case "fid":
-                found["fid"] = metrics.frechet_distance(real.statistics, metrics.gaussian_statistics(fake.features))
+                found["fid"] = frechet_distance(real.statistics, gaussian_statistics(fake.features))
             case "kid":
                 found["kid"] = _kid(protocol, real, fake)
             case "inception_score":
@@ -69,14 +72,14 @@ def compare(
                 found |= _density_coverage(protocol.density_coverage_k, real, fake)
             case "class_accuracy" if labels is not None:
                 assert fake.logits is not None  # a protocol for points refuses this metric
-                found["class_accuracy"] = metrics.class_accuracy(fake.logits, labels)
+                found["class_accuracy"] = class_accuracy(fake.logits, labels)
             case "modes" if modes is not None:
                 found |= _modes(fake, modes)
     return {key: found[key] for key in protocol.scores if key in found}
 
 
 def _kid(protocol: Protocol, real: Reference, fake: Extracted) -> float:
-    return metrics.kernel_distance(
+    return kernel_distance(
         real.features,
         fake.features,
         subsets=protocol.kid_subsets,
@@ -87,17 +90,17 @@ def _kid(protocol: Protocol, real: Reference, fake: Extracted) -> float:
 
 def _inception_score(protocol: Protocol, fake: Extracted) -> Scores:
     assert fake.logits is not None  # a protocol for points refuses this metric
-    mean, deviation = metrics.inception_score(fake.logits, splits=protocol.inception_splits)
+    mean, deviation = inception_score(fake.logits, splits=protocol.inception_splits)
     return {"inception_score": mean, "inception_score_std": deviation}
 
 
 def _precision_recall(k: int, real: Reference, fake: Extracted) -> Scores:
-    precision, recall = metrics.precision_recall(real.features, fake.features, k=k, real_radii=real.radii[k])
+    precision, recall = precision_recall(real.features, fake.features, k=k, real_radii=real.radii[k])
     return {"precision": precision, "recall": recall}
 
 
 def _density_coverage(k: int, real: Reference, fake: Extracted) -> Scores:
-    density, coverage = metrics.density_coverage(real.features, fake.features, k=k, real_radii=real.radii[k])
+    density, coverage = density_coverage(real.features, fake.features, k=k, real_radii=real.radii[k])
     return {"density": density, "coverage": coverage}
 
 

@@ -15,7 +15,7 @@ from ganzoo.data.base import PointsConfig
 from ganzoo.data.samples import Samples, to_network_range
 from ganzoo.errors import Diverged, InputError
 from ganzoo.evaluation.evaluator import BrokenSamples, Evaluator, TooFewSamples, chosen, regrouped
-from ganzoo.evaluation.extractor import DIGITS
+from ganzoo.evaluation.extractors.classifier import DIGITS
 from ganzoo.evaluation.protocol import load_protocol
 
 PROTOCOL = load_protocol("digits-v1")

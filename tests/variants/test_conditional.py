@@ -12,7 +12,7 @@ from conftest import DIGITS, TINY
 from torch.nn.functional import cross_entropy, softplus
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.metrics import class_accuracy
+from ganzoo.evaluation.metrics.classes import class_accuracy
 from ganzoo.experiment import build_experiment, load_experiment
 from ganzoo.sampling import sample_to_file
 from ganzoo.training.bound import BoundDiscriminator

@@ -8,8 +8,8 @@ import torch
 from ganzoo.data.base import ImageConfig, PointsConfig
 from ganzoo.data.samples import Samples
 from ganzoo.errors import InputError
-from ganzoo.evaluation.extractor import load_extractor
-from ganzoo.evaluation.extractor_training import augmented, train_extractor
+from ganzoo.evaluation.extractors.classifier import load_extractor
+from ganzoo.evaluation.extractors.training import augmented, train_extractor
 
 COUNTS = {"train": 100, "heldout": 40}
 

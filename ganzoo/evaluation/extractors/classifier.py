@@ -6,7 +6,6 @@ A classifier's file is a safetensors file (it cannot run code) with a card that 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -16,24 +15,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ganzoo.errors import InputError
+from ganzoo.evaluation.extractors.base import Extracted
 from ganzoo.records.files import write_atomically
-from ganzoo.shapes import Images, Points
+from ganzoo.shapes import Images
 
 NativeImages = Float[Tensor, "n channels size size"]
 
-DIGITS = Path(__file__).parent / "weights" / "digits.safetensors"
+DIGITS = Path(__file__).parent.parent / "weights" / "digits.safetensors"
 CARD = "ganzoo_extractor"  # the metadata key; what it holds is JSON
 GREY = (0.299, 0.587, 0.114)  # luma of R, G and B, ITU-R BT.601, as in Pillow
 WIDTHS = (24, 48, 64, 64)
 STRIDES = (2, 2, 1, 2)
 FEATURES = WIDTHS[-1]
-
-
-class Extracted(NamedTuple):
-    """Features (n, d) and class logits (n, k) of n samples; no logits where there is no classifier."""
-
-    features: Tensor
-    logits: Tensor | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,13 +72,6 @@ class Classifier(nn.Module):
             hidden = functional.relu(convolution(hidden))
         features = hidden.mean(dim=(2, 3))
         return Extracted(features, self.head(features))
-
-
-class Coordinates(nn.Module):
-    """Points (n, 2) are their own features."""
-
-    def forward(self, points: Points) -> Extracted:
-        return Extracted(points, None)
 
 
 def to_native(images: Images, resolution: int, channels: int) -> NativeImages:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ganzoo.evaluation.metrics import OtherFeatures, checked
+from ganzoo.evaluation.metrics.numerics import OtherFeatures, checked
 from ganzoo.shapes import Features
 
 HIGH_QUALITY_SIGMAS = 3.0

@@ -9,13 +9,13 @@ from safetensors.torch import load_file, save_file
 from ganzoo.data.digits import Config, load
 from ganzoo.data.samples import to_network_range
 from ganzoo.errors import GanzooError, InputError
-from ganzoo.evaluation.extractor import (
+from ganzoo.evaluation.extractors.base import Coordinates
+from ganzoo.evaluation.extractors.classifier import (
     CARD,
     DIGITS,
     FEATURES,
     Card,
     Classifier,
-    Coordinates,
     load_extractor,
     save_extractor,
     to_native,

@@ -16,7 +16,7 @@ from ganzoo.components import DATASETS, implementation
 from ganzoo.data.base import DataConfig
 from ganzoo.data.samples import Samples, to_network_range
 from ganzoo.errors import InputError
-from ganzoo.evaluation.extractor import Card, Classifier, save_extractor, to_native
+from ganzoo.evaluation.extractors.classifier import Card, Classifier, save_extractor, to_native
 from ganzoo.shapes import Images, Labels
 
 LARGEST = 64  # pixels: larger images are made smaller, or the features of a small network would see too little

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from ganzoo.evaluation.modes import mode_coverage
+from ganzoo.evaluation.metrics.modes import mode_coverage
 
 CENTRES = torch.tensor([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
 
