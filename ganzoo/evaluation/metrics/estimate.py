@@ -29,7 +29,7 @@ def interval_of_splits(values: Sequence[float], what: str = "splits") -> Interva
     """Of the mean of independent values, by Student's t; None where there are fewer than two.
 
     >>> interval_of_splits([1.0, 2.0, 3.0])
-    Interval(low=-0.484137712..., high=4.484137712..., how='Student t over 3 splits')
+    Interval(low=-0.4841377..., high=4.4841377..., how='Student t over 3 splits')
     """
     n = len(values)
     if n < 2:
