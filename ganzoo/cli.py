@@ -9,7 +9,8 @@ import click
 from ganzoo import __version__
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
 from ganzoo.errors import GanzooError, InputError, did_you_mean
-from ganzoo.terminal import print_table, progress_bar
+from ganzoo.evaluation.commands import evaluate, extractor
+from ganzoo.terminal import print_table
 
 
 class Commands(click.Group):
@@ -45,6 +46,10 @@ def main(debug: bool) -> None:
     ganzoo evaluate runs/digits-dcgan/20261122-101500-a1b2c3
     ganzoo list variants
     """
+
+
+main.add_command(evaluate)
+main.add_command(extractor)
 
 
 def _yaml_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -117,53 +122,6 @@ def _tell_outcome(record: dict[str, Any], grids: list[Path]) -> None:
         click.echo(f"samples: {grids[-1]}", err=True)
 
 
-@main.command()
-@click.argument("source")
-@click.option(
-    "--protocol", "protocols", multiple=True, help="How to score; default: as the run was scored. Repeatable."
-)
-@click.option("--against", help="The reference: a data set's name, a folder or a zip.")
-@click.option("--extractor", type=click.Path(), help="A file written by `ganzoo extractor train`.")
-@click.option("--best", is_flag=True, help="Of a run, the checkpoint with the best score.")
-@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
-def evaluate(
-    source: str, protocols: tuple[str, ...], against: str | None, extractor: str | None, best: bool, as_json: bool
-) -> None:
-    """Scores a run, a folder of images, a StyleGAN data set zip, or an .npz of samples.
-
-    \b
-    ganzoo evaluate runs/digits-dcgan/20261122-101500-a1b2c3
-    ganzoo evaluate samples.npz --protocol digits-v1 --json
-    """
-    from ganzoo.evaluation.protocol import load_protocol
-
-    for protocol in protocols:
-        try:
-            load_protocol(protocol)
-        except LookupError as error:
-            raise InputError("--protocol", str(error.args[0])) from None
-    if not Path(source).exists():
-        raise InputError(source, "there is no such run directory, folder, zip or .npz")
-    if not protocols and not (Path(source) / "config.yaml").is_file():
-        raise InputError(source, "this is no run directory, so the protocol must be named: --protocol NAME")
-    from ganzoo.evaluation.evaluate import evaluate as score
-
-    answers = [
-        score(source, protocol=protocol, against=against, extractor=extractor, best=best)
-        for protocol in protocols or (None,)
-    ]
-    if as_json:
-        return click.echo(json.dumps(answers if len(answers) > 1 else answers[0]))
-    for answer in answers:
-        reference = f"{answer['protocol']['name']} against {answer['reference']['name']}"
-        print_table(f"{answer['source']}: {reference}", ("score", "value", "floor"), _score_rows(answer))
-
-
-def _score_rows(answer: dict[str, Any]) -> list[tuple[str, str, str]]:
-    floor = answer["floor"]
-    return [(name, f"{value:.5g}", f"{floor[name]:.5g}") for name, value in answer["scores"].items()]
-
-
 FORMATS = (".png", ".npz", ".zip", "")  # the last: a folder
 
 
@@ -205,33 +163,6 @@ def sample(
     click.echo(out)
 
 
-@main.group()
-def extractor() -> None:
-    """Feature extractors and classifiers for your own data."""
-
-
-@extractor.command("train")
-@click.argument("settings", nargs=-1, metavar="data=NAME [KEY=VALUE]...")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The .safetensors file to write.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes over the data; default: enough for small data.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True)
-def extractor_train(settings: tuple[str, ...], out: Path, epochs: int | None, seed: int) -> None:
-    """Trains a small classifier on labelled images; protocols use it as their feature extractor.
-
-    \b
-    ganzoo extractor train data=digits --out digits.safetensors
-    ganzoo extractor train data=zip path=cifar10.zip resolution=32 --out cifar10.safetensors
-    """
-    from ganzoo.experiment import data_from_settings
-
-    data = data_from_settings(settings)
-    from ganzoo.evaluation.extractors.training import train_extractor
-
-    with progress_bar("training the extractor") as progress:
-        report = train_extractor(data, out, epochs=epochs, seed=seed, progress=progress)
-    click.echo(json.dumps(report, default=str))
-
-
 def _kinds(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
@@ -259,7 +190,8 @@ def list_(kind: str | None, as_json: bool) -> None:
 
 
 def _summaries(kind: str) -> dict[str, str]:
-    from ganzoo.evaluation.protocol import SCORES, protocol_names, protocol_summary
+    from ganzoo.evaluation.protocol import protocol_names, protocol_summary
+    from ganzoo.evaluation.scores import SCORES
 
     if kind == "metrics":
         return {name: score.summary for name, score in SCORES.items()}

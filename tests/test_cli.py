@@ -20,7 +20,8 @@ from PIL import Image
 from ganzoo import __version__
 from ganzoo.cli import KINDS, main
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
-from ganzoo.evaluation.protocol import SCORES, protocol_names
+from ganzoo.evaluation.protocol import protocol_names
+from ganzoo.evaluation.scores import SCORES
 from ganzoo.experiment import load_experiment
 
 COMMANDS = [*(name for name in main.commands if name != "extractor"), "extractor train"]
@@ -270,7 +271,8 @@ def test_evaluate_scores_a_run_as_its_training_did(finished):
     assert answer["floor"] == pytest.approx(record["evaluation"]["floor"], rel=1e-6)
     assert answer["generator_updates"] == 4 and answer["protocol"] == record["evaluation"]["protocol"]
     table = here("evaluate", finished).stdout.splitlines()
-    assert table[0].endswith("digits-v1 against digits") and len(table) == 1 + len(answer["scores"])
+    assert table[0].endswith("digits-v1 against digits") and table[1].startswith("fid\t")
+    assert table[1 + len(answer["scores"])] == "# how they were made" and "real samples\t1,297" in table
 
 
 def images(path: Path) -> np.ndarray:

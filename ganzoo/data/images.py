@@ -17,6 +17,7 @@ Fitted = UInt8[Tensor, "n {channels} {resolution} {resolution}"]  # the argument
 
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # not EPS: to open one runs a PostScript program
 MODES = {1: "L", 3: "RGB"}  # Pillow's name for that many channels
+GREY = frozenset(("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L"))  # Pillow's names for what has no colours
 SMALLEST_SIDE = 2  # pixels; a smaller image has nothing to resize
 
 
@@ -58,14 +59,22 @@ def decode(
         except (
             Exception
         ) as error:  # a broken file makes Pillow raise nearly anything: OSError, SyntaxError, KeyError...
-            wrong[names[index]] = _reason(error)
+            wrong[names[index]] = reason_of(error)
 
     in_threads(decode_one, len(names), "decoding images")
     return torch.from_numpy(pixels), {name: wrong[name] for name in names if name in wrong}
 
 
-def open_image(encoded: bytes, channels: int) -> Image.Image:
-    """The (first) image of an encoded file, upright, opaque, 8 bits a channel, grey ("L") or RGB.
+def native_planes(encoded: bytes) -> np.ndarray:
+    """The image of an encoded file at its own size: uint8 (1, h, w) where the file is grey, else (3, h, w).
+
+    As `open_image` reads it, and with its errors. A palette counts as colours, whichever those are.
+    """
+    return _planes(open_image(encoded, channels=None))
+
+
+def open_image(encoded: bytes, channels: int | None) -> Image.Image:
+    """The (first) image of an encoded file, upright, opaque, 8 bits a channel, grey ("L") or RGB; None: as it is.
 
     The EXIF orientation is applied. Transparent parts are laid on white, as a page would show them. Of 16 bits the
     upper 8 are kept, which is what Pillow itself does with 16-bit RGB. An animation gives its first frame. Colours
@@ -76,7 +85,8 @@ def open_image(encoded: bytes, channels: int) -> Image.Image:
         ImageOps.exif_transpose(image, in_place=True)
         if min(image.size) < SMALLEST_SIDE:
             raise UnusableImage(f"{image.width}x{image.height} pixels; the smallest side must be {SMALLEST_SIDE}")
-        return _opaque(_eight_bits(image)).convert(MODES[channels])
+        mode = MODES[channels or (1 if image.mode in GREY else 3)]
+        return _opaque(_eight_bits(image)).convert(mode)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
@@ -126,7 +136,8 @@ def _planes(image: Image.Image) -> np.ndarray:
     return array[None] if array.ndim == 2 else array.transpose(2, 0, 1)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What is wrong with a file that could not be read or decoded."""
     if isinstance(error, Image.UnidentifiedImageError):
         return "not an image that can be decoded"  # Pillow would name a BytesIO and its address
     return str(error) or type(error).__name__

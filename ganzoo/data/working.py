@@ -23,7 +23,7 @@ def in_threads(work: Callable[[int], None], count: int, title: str) -> None:
 
     chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     bar = _Bar(title, count)
-    with ThreadPoolExecutor(_threads()) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         try:
             for done in as_completed([pool.submit(run, chunk) for chunk in chunks]):
                 bar.advance(done.result())
@@ -57,7 +57,7 @@ class _Bar:
             self.progress.stop()
 
 
-def _threads() -> int:
+def threads() -> int:
     """The cores that this process may use (a SLURM job's share, not the node's), at most 16."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(allowed, 16)

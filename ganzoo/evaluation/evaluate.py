@@ -1,74 +1,114 @@
 """Scores a run, a folder of images, a data set zip or an .npz of samples, from any project."""
 
-import zipfile
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ganzoo.components import DATASETS
-from ganzoo.config import Builder, to_plain
 from ganzoo.data.base import DataConfig
-from ganzoo.data.files import Files, complain, images_in, open_files
-from ganzoo.data.images import decode, open_image
 from ganzoo.errors import InputError
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.evaluation.protocol import Protocol, load_protocol
+from ganzoo.evaluation.extraction import Seen, Tell
+from ganzoo.evaluation.extractors.base import Extractor
+from ganzoo.evaluation.extractors.loading import extractor_of
+from ganzoo.evaluation.opening import open_source
+from ganzoo.evaluation.protocol import OWN, WITHOUT_WEIGHTS, Protocol, load_protocol
+from ganzoo.evaluation.references import reals_against
+from ganzoo.evaluation.scoring import Estimates
+from ganzoo.evaluation.sources import Source
+
+if TYPE_CHECKING:
+    from ganzoo.training.gan import GAN
 
 
-def evaluate(
+def evaluate(source: str | Path, *, protocol: str | None = None, **options: Any) -> dict[str, Any]:
+    """As `evaluate_by` with one protocol (None: that of the run): its one answer."""
+    return evaluate_by(source, () if protocol is None else (protocol,), **options)[0]
+
+
+def evaluate_by(
     source: str | Path,
+    protocols: Sequence[str] = (),
     *,
-    protocol: str | None = None,
     against: str | None = None,
-    extractor: str | None = None,
+    extractors: Sequence[str] = (),
     best: bool = False,
-) -> dict[str, Any]:
-    """The scores of `source`, its protocol, and the floor: held-out real samples scored the same way.
+    floor: bool = True,
+    batch_size: int | None = None,
+    neighbours: Path | None = None,
+    tell: Tell | None = None,
+) -> list[dict[str, Any]]:
+    """The scores of `source` by every protocol, with intervals, and the floor: other real samples scored the same way.
+
+    Features are extracted once for all protocols that look in the same way. Uses a GPU if there is one.
 
     Args:
         source: a run directory, a folder of images, a StyleGAN zip, or an .npz (arr_0: uint8 NHWC images or points).
-        protocol: its name or file; None: that of the run.
-        against: the reference: a data set's name, or a folder or zip; None: that of the run or of the protocol.
-        extractor: a file made by `ganzoo extractor train`, for protocols that take one.
+        protocols: their names or files; none: that of the run.
+        against: the reference: a data set's name, a folder, a zip, an .npz of samples or of statistics (mu, sigma);
+            None: the run's data, or the protocol's.
+        extractors: files of weights: .safetensors by `ganzoo extractor train` for protocols with a classifier, others
+            for torch-fidelity's networks.
         best: of a run, the checkpoint with the best score instead of the last one.
+        floor: whether to measure it.
+        batch_size: samples at a time, through generator and extractor.
+        neighbours: a .png to draw: some fakes, each beside the reals that are nearest to it by the first protocol.
+        tell: called with (what, done, all) while it works.
 
     Raises:
-        InputError: the source, the protocol or the reference is wrong, or they do not fit.
+        InputError: the source, a protocol or the reference is wrong, or they do not fit.
     """
-    source = Path(source)
-    if (source / "config.yaml").is_file():
-        return _evaluate_run(source, protocol, against, extractor, best)
-    if protocol is None:
-        raise InputError(source, "this is no run directory, so the protocol must be named: --protocol NAME")
-    loaded = _protocol(protocol)
-    samples = _read_samples(source, loaded.resolution)
-    evaluator = _evaluator(loaded, _reference(loaded, against, samples.shape[1:]), extractor)
-    return _answer(source, evaluator, evaluator.score_samples(samples))
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    subject = _run(Path(source), best, device) if (Path(source) / "config.yaml").is_file() else _samples(Path(source))
+    names = tuple(protocols) or subject.protocols
+    if not names:
+        kind = "the run was not scored" if subject.gan is not None else "this is no run directory"
+        raise InputError(source, f"{kind}, so the protocol must be named: --protocol NAME")
+    named = [_protocol(name) for name in names]
+    _refuse_unused(extractors, named)
+    session = _Session(subject, against, tuple(extractors), device, batch_size, tell)
+    evaluators = [session.evaluator(protocol) for protocol in named]
+    for evaluator in sorted(evaluators, key=lambda each: -each.protocol.num_fake):  # the others see a part of it
+        session.see(evaluator)
+    if neighbours is not None:
+        from ganzoo.evaluation.neighbour_grid import save_neighbour_grid
+
+        save_neighbour_grid(evaluators[0], session.samples(evaluators[0]), neighbours)
+    return [session.answer(evaluator, floor) for evaluator in evaluators]
 
 
-def _evaluate_run(
-    source: Path, protocol: str | None, against: str | None, extractor: str | None, best: bool
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Subject:
+    """What is scored: samples, or a run's generator."""
+
+    path: Path
+    samples: Source | None = None
+    gan: "GAN | None" = None
+    data: DataConfig | None = None  # that the run was trained on
+    protocols: tuple[str, ...] = ()  # that the run was scored by
+    extractors: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a sample: (c, h, w), or (2,)."""
+        return self.data.shape if self.data is not None else self.samples.shape  # type: ignore[union-attr]
+
+
+def _samples(path: Path) -> _Subject:
+    return _Subject(path, open_source(path))
+
+
+def _run(path: Path, best: bool, device: torch.device) -> _Subject:
     from ganzoo.records.run_directory import RunDirectory
     from ganzoo.training.build import load_generator
 
-    experiment = RunDirectory.open(source).experiment()
-    name = protocol or experiment.evaluation.protocol
-    if name is None:
-        raise InputError(source, "the run was not scored, so the protocol must be named: --protocol NAME")
-    loaded = _protocol(name)
-    data = experiment.data if against is None else _reference(loaded, against, experiment.data.shape)
-    evaluator = _evaluator(loaded, data, extractor or experiment.evaluation.extractor)
-    gan = load_generator(source, best=best)
-    return {
-        **_answer(source, evaluator, evaluator.score(gan.draw_labelled)),
-        "generator_updates": gan.generator_updates,
-    }
+    experiment = RunDirectory.open(path).experiment()
+    gan, settings = load_generator(path, best=best).to(device), experiment.evaluation
+    named = [(value,) if value else () for value in (settings.protocol, settings.extractor)]
+    return _Subject(path, None, gan, experiment.data, *named)
 
 
 def _protocol(name: str) -> Protocol:
@@ -78,83 +118,83 @@ def _protocol(name: str) -> Protocol:
         raise InputError("--protocol", str(error.args[0])) from None
 
 
-def _evaluator(protocol: Protocol, data: DataConfig, extractor: str | None) -> Evaluator:
-    if missing := data.missing():
-        raise InputError("--against", missing)
-    return Evaluator(protocol, data, extractor_file=Path(extractor) if extractor else None)
+@dataclass
+class _Session:
+    """What several evaluators share: the samples, the extractors, and what was seen."""
+
+    subject: _Subject
+    against: str | None
+    files: Sequence[str]
+    device: torch.device
+    batch_size: int | None
+    tell: Tell | None
+    extractors: dict[Hashable, Extractor | None] = field(default_factory=dict)
+    seen: dict[Hashable, tuple[Tensor, Seen | None]] = field(default_factory=dict)
+
+    def evaluator(self, protocol: Protocol) -> Evaluator:
+        file = _file_for(protocol, self.files) or _file_for(protocol, self.subject.extractors)
+        if refusal := protocol.refuses_extractor(file):
+            raise InputError("--extractor", refusal)
+        key = (protocol.extractor, protocol.resize, file)
+        if key not in self.extractors:
+            self.extractors[key] = extractor_of(protocol, file)
+        data = self.subject.data if self.against is None else None
+        return Evaluator(
+            protocol,
+            data or reals_against(protocol, self.against, self.subject.shape, self.subject.path),
+            extractor=self.extractors[key],
+            extractor_file=file,
+            device=self.device,
+            batch_size=self.batch_size,
+            tell=self.tell,
+        )
+
+    def see(self, evaluator: Evaluator) -> Seen | None:
+        """What the evaluator sees of its samples; taken from what an earlier one saw, where that was the same."""
+        source = self.samples(evaluator)
+        indices, sight = evaluator.chosen(source), evaluator.sight
+        drawn = (evaluator.protocol.seed, evaluator.protocol.batch_size) if self.subject.gan is not None else ()
+        looks = (sight.extractor and sight.extractor.identity, sight.quantise, sight.keep_pixels)
+        before, seen = self.seen.get((drawn, looks), (indices.new_empty(0), None))
+        if not torch.isin(indices, before).all():
+            before, seen = indices, sight.see(source, indices, self.tell)
+            self.seen[drawn, looks] = before, seen
+        return None if seen is None else seen.at(torch.searchsorted(before, indices))
+
+    def samples(self, evaluator: Evaluator) -> Source:
+        """The samples, as they can be compared with the evaluator's reference."""
+        gan, given = self.subject.gan, self.subject.samples
+        samples = evaluator.fakes_of(gan) if gan is not None else given
+        assert samples is not None  # what is no run is samples
+        return evaluator.fitted(samples)
+
+    def answer(self, evaluator: Evaluator, floor: bool) -> dict[str, Any]:
+        """Everything that is known of the scores by one protocol."""
+        gan = self.subject.gan
+        found = evaluator.estimates(self.see(evaluator), drawable=gan, intervals=True)
+        at = {} if gan is None else {"generator_updates": gan.generator_updates}
+        other = evaluator.floor() if floor and evaluator.real.floor is not None else {}
+        about = evaluator.about()
+        return {"source": str(self.subject.path), **about, **_plain(found), "floor": other, **at}
 
 
-def _answer(source: Path, evaluator: Evaluator, scores: dict[str, float]) -> dict[str, Any]:
-    reference = {"name": DATASETS.name_of(evaluator.data), **to_plain(evaluator.data)}
-    floor = evaluator.floor()
-    return {
-        "source": str(source),
-        "protocol": to_plain(evaluator.protocol),
-        "reference": reference,
-        "scores": scores,
-        "floor": floor,
-    }
+def _file_for(protocol: Protocol, files: Sequence[str]) -> Path | None:
+    """The first file that goes with the protocol's extractor: by its ending, a classifier or weights of PyTorch's."""
+    if protocol.extractor in ("digits", *WITHOUT_WEIGHTS):
+        return None
+    others = (".pth", ".pt") if protocol.extractor in OWN else (".safetensors",)
+    return next((Path(file) for file in files if not file.endswith(others)), None)
 
 
-def _reference(protocol: Protocol, against: str | None, shape: tuple[int, ...]) -> DataConfig:
-    """The real data that `against` names, at the samples' resolution."""
-    if against is None:
-        if len(protocol.data) != 1:
-            raise InputError("--against", f"protocol {protocol.name} is for several data sets, so name the reference")
-        against = protocol.data[0]
-    values: dict[str, Any] = {"channels": shape[0], "resolution": shape[-1]} if len(shape) == 3 else {}
-    name = against
-    if Path(against).exists():
-        name, values = "zip" if zipfile.is_zipfile(against) else "folder", {**values, "path": against}
-    builder = Builder()
-    try:
-        data = builder.build(DATASETS.find(name), values)
-    except LookupError as error:
-        raise InputError("--against", f"{against!r} is no folder or zip, and {error.args[0]}") from None
-    if not isinstance(data, DataConfig):
-        raise InputError("--against", builder.problems)
-    return data
+def _refuse_unused(files: Sequence[str], protocols: Sequence[Protocol]) -> None:
+    """Raises InputError for a file that goes with none of the protocols."""
+    for file in files:
+        if Path(file) not in [_file_for(protocol, files) for protocol in protocols]:
+            refusals = [protocol.refuses_extractor(file) for protocol in protocols]
+            fallback = f"{file} goes with the extractor of none of these protocols"
+            raise InputError("--extractor", next((refusal for refusal in refusals if refusal), fallback))
 
 
-def _read_samples(source: Path, resolution: int | None) -> Tensor:
-    """uint8 (n, c, h, w) or points (n, 2) out of a folder, a zip or an .npz; files are brought to one resolution."""
-    if source.suffix == ".npz":
-        return _read_npz(source)
-    files = open_files(str(source))
-    names = images_in(files, str(source))
-    read = partial(_read_named, files, names)
-    if resolution is None:
-        resolution = _side_of_first(read, names, source)
-    pixels, wrong = decode(read, names, resolution, channels=3)
-    if wrong:
-        complaints = [f"{name}: {reason}" for name, reason in wrong.items()]
-        raise complain(str(source), f"{len(wrong):,} of {len(names):,} images cannot be used", complaints)
-    return pixels
-
-
-def _read_named(files: Files, names: Sequence[str], index: int) -> bytes:
-    return files.read(names[index])
-
-
-def _side_of_first(read: Callable[[int], bytes], names: Sequence[str], source: Path) -> int:
-    try:
-        return min(open_image(read(0), channels=3).size)
-    except Exception as error:  # whatever Pillow raises for a broken file
-        raise InputError(source, f"{names[0]} is not an image that can be decoded: {error}") from None
-
-
-def _read_npz(source: Path) -> Tensor:
-    try:
-        with np.load(source, allow_pickle=False) as arrays:
-            array = arrays["arr_0"]
-    except FileNotFoundError:
-        raise InputError(source, "there is no such file") from None
-    except KeyError:
-        raise InputError(source, "the .npz must hold the samples under the name arr_0") from None
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(source, f"this is not a readable .npz: {str(error).partition(chr(10))[0]}") from None
-    if array.ndim == 4 and array.dtype == np.uint8 and array.shape[-1] in (1, 3):
-        return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
-    if array.ndim == 2 and array.shape[1] == 2 and np.issubdtype(array.dtype, np.floating):
-        return torch.from_numpy(array.astype(np.float32))
-    raise InputError(source, f"arr_0 must be uint8 (n, h, w, 1 or 3) or float (n, 2), not {array.dtype} {array.shape}")
+def _plain(estimates: Estimates) -> dict[str, Any]:
+    intervals = {name: estimate.interval._asdict() for name, estimate in estimates.items() if estimate.interval}
+    return {"scores": {name: estimate.value for name, estimate in estimates.items()}, "intervals": intervals}

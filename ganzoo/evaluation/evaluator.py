@@ -1,31 +1,38 @@
-"""Scores a generator, or images from anywhere, by a protocol."""
+"""Scores a generator, or samples from anywhere, by a protocol."""
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ganzoo.components import DATASETS, implementation
-from ganzoo.data.base import DataConfig, PointsConfig, Split
-from ganzoo.data.samples import Samples, to_network_range, to_pixels
-from ganzoo.errors import Diverged, InputError
-from ganzoo.evaluation.extractors.base import Coordinates, Extracted
-from ganzoo.evaluation.extractors.classifier import DIGITS, Card, load_extractor
+from ganzoo.components import DATASETS
+from ganzoo.config import to_plain
+from ganzoo.data.base import DataConfig
+from ganzoo.errors import InputError
+from ganzoo.evaluation.cache import FeatureCache
+from ganzoo.evaluation.extraction import Seen, Sight, Tell, isolated
+from ganzoo.evaluation.extractors.base import Extractor
+from ganzoo.evaluation.extractors.loading import extractor_of
+from ganzoo.evaluation.metrics.frechet import Gaussian
+from ganzoo.evaluation.metrics.perceptual import load_lpips
 from ganzoo.evaluation.protocol import Protocol
-from ganzoo.evaluation.scoring import Modes, Reference, Scores, compare, fewest_samples, make_reference, purpose_seed
-from ganzoo.shapes import Images, Labels
+from ganzoo.evaluation.ranks import on_first, rank
+from ganzoo.evaluation.references import Mirrored, Reals, fitting, reals_of
+from ganzoo.evaluation.scoring import (
+    Comparison,
+    Estimates,
+    Reference,
+    Scores,
+    compare,
+    fewest_samples,
+    purpose_seed,
+)
+from ganzoo.evaluation.sources import Draw, Drawable, DrawnSource, GeneratedSource, HeldSource, Source
+from ganzoo.evaluation.stored import StoredView
 
-EXTRACT = 250  # samples through the extractor at a time, however they were drawn: scores do not depend on batches
 RANGE_SLACK = 0.01  # images this far out of [-1, 1] are clipped; beyond, they are in another range
-
-Draw = Callable[[int, torch.Generator], Images | tuple[Images, Labels | None]]
-
-
-class BrokenSamples(Diverged):
-    """The generator's samples are NaN or infinite, so that there is nothing to score."""
 
 
 class TooFewSamples(InputError):
@@ -33,56 +40,80 @@ class TooFewSamples(InputError):
 
 
 class Evaluator:
-    """Scores samples by `protocol` against the real samples of `data`. The reference is read at the first score.
+    """Scores samples by `protocol` against real samples. These are read at the first score.
 
     It leaves no trace in the process: it draws from random generators of its own, keeps no autograd graph, holds
     autocast off while it works, and its extractor is no part of any other module.
 
-    Args:
-        extractor_file: for protocols whose extractor is `classifier`.
-        device: where the extractor runs and where fakes are drawn; the scores are computed on the CPU in float64.
+    On several processes all must call the same methods; each looks at its part of the samples, and all get the scores,
+    which are those of one process.
 
-    Raises InputError where the protocol does not fit the data, or the extractor file is none.
+    Args:
+        real: a data set, or `Reals`.
+        extractor_file: of weights, for protocols that take one.
+        extractor: the protocol's, if it is loaded already.
+        device: where the extractor runs and where fakes are drawn; the scores are computed on the CPU in float64.
+        batch_size: samples through generator and extractor at a time; None: what suits the extractor. Of it the
+            scores are independent to rounding.
+        tell: called with (what, done, all) while samples are looked at.
+
+    Raises InputError where the protocol does not fit the data, or the extractor cannot be had.
     """
 
     def __init__(
         self,
         protocol: Protocol,
-        data: DataConfig,
+        real: DataConfig | Reals,
         *,
         extractor_file: Path | None = None,
+        extractor: Extractor | None = None,
         device: torch.device | None = None,
+        batch_size: int | None = None,
+        tell: Tell | None = None,
     ):
-        reason = protocol.refuses(data, DATASETS.name_of(data), extractor_file)
-        if reason:
-            raise InputError("evaluation", reason)
-        self.protocol, self.data, self.device = protocol, data, device or torch.device("cpu")
-        self.card: Card | None = None
-        if protocol.extractor == "coordinates":
-            self._extractor: torch.nn.Module = Coordinates()
-        else:
-            self._extractor, self.card = load_extractor(extractor_file or DIGITS)
-        self.to(self.device)
+        if isinstance(real, DataConfig):
+            if reason := protocol.refuses(real, DATASETS.name_of(real), extractor_file):
+                raise InputError("evaluation", reason)
+            real = reals_of(real, protocol)
+        elif reason := protocol.refuses_extractor(extractor_file):
+            raise InputError("--extractor", reason)
+        self.protocol, self.real, self.tell = protocol, real, tell
+        self.extractor = extractor or extractor_of(protocol, extractor_file)
+        self.distance = load_lpips() if protocol.needs("perception") else None
+        self.batch_size = batch_size or (self.extractor.batch_size if self.extractor else protocol.batch_size)
+        self.cache = FeatureCache()
+        self.to(device or torch.device("cpu"))
 
     def to(self, device: torch.device) -> None:
         """Moves the extractor; from now on fakes are expected on that device."""
         self.device = device
-        self._extractor.to(device, self._dtype)
+        if self.extractor is not None:
+            self.extractor.to(device)
+        if self.distance is not None:
+            self.distance.to(device)
 
-    def score(self, draw: Draw) -> Scores:
+    @property
+    def sight(self) -> Sight:
+        pixels = self.protocol.needs("pixels")
+        return Sight(self.extractor, self.device, self.batch_size, self.protocol.quantise, pixels)
+
+    def score(self, draw: Draw | Drawable) -> Scores:
         """The scores of `draw(n, generator)`: n fakes in [-1, 1] (points: as they are), or those and their classes.
 
-        All fakes come from one CPU generator seeded by the protocol, so the same weights give the same scores. Of the
-        batch size the scores are independent as far as `draw` is: torch.rand is, torch.randn is not.
+        All fakes come from one CPU generator seeded by the protocol, so the same weights give the same scores.
 
         Raises BrokenSamples (a Diverged) where fakes are NaN or infinite.
         """
-        with isolated(self.device):
-            generator = purpose_seed(self.protocol, "fakes")
-            labels: list[Labels] = []
-            fake = self._extract(self._seen(drawn(draw, n, generator, labels)) for n in self._batch_sizes())
-            known = torch.cat(labels) if labels else None
-            return compare(self.protocol, self.reference, fake, labels=known, modes=self._modes)
+        fakes = self.fakes_of(draw)
+        seen = self.sight.see(fakes, torch.arange(fakes.count), self.tell)
+        return values_of(self.estimates(seen, drawable=draw if isinstance(draw, Drawable) else None))
+
+    def fakes_of(self, draw: Draw | Drawable) -> Source:
+        """The protocol's fakes, numbered."""
+        protocol, generator = self.protocol, purpose_seed(self.protocol, "fakes")
+        if isinstance(draw, Drawable):
+            return GeneratedSource(draw, protocol.num_fake, block=protocol.batch_size, generator=generator)
+        return DrawnSource(draw, protocol.num_fake, block=protocol.batch_size, generator=generator)
 
     def score_samples(self, values: Tensor) -> Scores:
         """The scores of given samples: uint8 pixels, or floats in [-1, 1] (points: as they are).
@@ -91,33 +122,91 @@ class Evaluator:
 
         Raises TooFewSamples where there are fewer, InputError for a wrong shape, another range, NaN or infinity.
         """
-        if len(values) < self.protocol.num_fake:
+        self._check_given(values)
+        samples = HeldSource("samples", values, None)
+        return values_of(self.estimates(self.sight.see(samples, self.chosen(samples), self.tell)))
+
+    def chosen(self, samples: Source) -> Tensor:
+        """Indices of the samples that are scored. Raises TooFewSamples where the protocol scores more."""
+        wanted = self.protocol.num_fake
+        if samples.count < wanted:
             raise TooFewSamples(
-                "samples", f"protocol {self.protocol.name} scores {self.protocol.num_fake}, and there are {len(values)}"
+                samples.name, f"protocol {self.protocol.name} scores {wanted} samples, and there are {samples.count}"
             )
-        return self._score_given(values, None)
+        return some_of(samples.count, wanted, purpose_seed(self.protocol, "given"))
+
+    def estimates(self, seen: Seen | None, *, drawable: Drawable | None = None, intervals: bool = False) -> Estimates:
+        """The scores of what was seen of samples (None: on another process than the first)."""
+        reference = self.reference
+
+        def compared() -> Estimates:
+            assert seen is not None  # on the first process something was
+            self._refuse_other_features(seen)
+            modes, distance = self.real.modes, self.distance
+            return compare(Comparison(self.protocol, reference, seen, modes, drawable, intervals, distance))
+
+        with isolated(self.device):
+            return on_first(compared)
+
+    def _refuse_other_features(self, seen: Seen) -> None:
+        real = self.real.reference
+        if isinstance(real, Gaussian) and seen.features is not None and seen.features.shape[1] != len(real.mean):
+            mine = f"{self.protocol.extractor} gives {seen.features.shape[1]}"
+            raise InputError(self.real.name, f"these are statistics of {len(real.mean)} features, and {mine}")
 
     def floor(self) -> Scores:
-        """The scores of the held-out real samples: what a generator as good as the data gets.
+        """The scores of other real samples, by default the held-out ones: what a generator as good as the data gets.
 
-        As many as the protocol has fakes, or all held-out samples where there are fewer. Raises TooFewSamples where
-        these do not suffice for the metrics.
+        As many as the protocol has fakes, or all there are. Raises TooFewSamples where these do not suffice.
         """
-        heldout, fewest = self._load("heldout"), fewest_samples(self.protocol)
-        values = heldout.values
-        if len(values) < fewest:
-            raise TooFewSamples(
-                "held-out samples", f"protocol {self.protocol.name} needs {fewest} of them, and there are {len(values)}"
-            )
-        return self._score_given(values, heldout.labels if self.data.num_classes else None)
+        return values_of(self.floor_estimates())
 
-    def _score_given(self, values: Tensor, labels: Labels | None) -> Scores:
-        self._check_given(values)
-        with isolated(self.device):
-            some = chosen(len(values), self.protocol.num_fake, purpose_seed(self.protocol, "given"))
-            fake = self._extract([self._seen(values[some])])
-            known = None if labels is None else labels[some]
-            return compare(self.protocol, self.reference, fake, labels=known, modes=self._modes)
+    def floor_estimates(self, intervals: bool = False) -> Estimates:
+        """As `floor`. Raises InputError where there are no other real samples."""
+        if self.real.floor is None:
+            raise InputError(self.real.name, "has no other real samples to measure a floor on")
+        source, fewest = self.real.floor(), fewest_samples(self.protocol)
+        if source.count < fewest:
+            wanted = f"protocol {self.protocol.name} needs {fewest} of them, and there are {source.count}"
+            raise TooFewSamples(f"real samples for the floor ({source.name})", wanted)
+        some = some_of(source.count, self.protocol.num_fake, purpose_seed(self.protocol, "given"))
+        return self.estimates(StoredView(source, some, self.sight, self.cache).see(self.tell), intervals=intervals)
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Raises TooFewSamples where the real samples are fewer than the protocol asks for."""
+        real = self.real.reference
+        if not self.protocol.needs("features") and not self.protocol.needs("reals"):
+            return Reference(self.protocol, None, _unread)
+        if isinstance(real, Gaussian):
+            statistics = real
+            return Reference(self.protocol, None, lambda: statistics)
+        view = self.real_view
+        if not self.protocol.needs("reals"):
+            known = view.known_statistics() if rank() == 0 else None
+            if on_first(lambda: known is not None):
+                return Reference(self.protocol, None, lambda: known)  # type: ignore[arg-type,return-value]
+        seen = view.see(self.tell)
+        return Reference(self.protocol, seen, lambda: view.statistics(seen.features))  # type: ignore
+
+    @cached_property
+    def real_view(self) -> StoredView:
+        """The reference's samples. Raises TooFewSamples where they are fewer than the protocol asks for."""
+        real, protocol = self.real.reference, self.protocol
+        assert not isinstance(real, Gaussian)  # which has none
+        source = Mirrored(real()) if protocol.flips else real()
+        wanted = protocol.num_real or fewest_samples(protocol)
+        if source.count < wanted:
+            found = f"protocol {protocol.name} needs {wanted}, and there are {source.count}"
+            raise TooFewSamples(f"real samples ({source.name})", found)
+        limit = protocol.num_real or protocol.max_real or source.count
+        some = some_of(source.count, limit, purpose_seed(protocol, "reals"))
+        return StoredView(source, some, self.sight, self.cache)
+
+    def fitted(self, samples: Source) -> Source:
+        """The samples as they can be compared with the reference. Raises InputError where they cannot."""
+        real = self.real.reference
+        return samples if isinstance(real, Gaussian) else fitting(samples, real(), self.protocol)
 
     def _check_given(self, values: Tensor) -> None:
         points = self.protocol.samples == "points"
@@ -131,103 +220,31 @@ class Evaluator:
         if not points and values.abs().max() > 1 + RANGE_SLACK:
             raise InputError("samples", f"floats must be in [-1, 1]; these reach {values.abs().max().item():.4g}")
 
-    def _batch_sizes(self) -> Iterator[int]:
-        left = self.protocol.num_fake
-        while left > 0:
-            yield min(left, self.protocol.batch_size)
-            left -= self.protocol.batch_size
-
-    def _load(self, split: Split) -> Samples:
-        """A split at the protocol's resolution: uint8 pixels, or points, and their labels."""
-        at_size = {} if self.protocol.resolution is None else {"resolution": self.protocol.resolution}
-        module, config = implementation(self.data.replace(**at_size))
-        return module.load(config, split)
-
-    @cached_property
-    def reference(self) -> Reference:
-        """Raises TooFewSamples where the train split is smaller than the protocol asks for."""
-        protocol, values = self.protocol, self._load("train").values
-        wanted = protocol.num_real or fewest_samples(protocol)
-        if len(values) < wanted:
-            raise TooFewSamples(
-                "real samples", f"protocol {protocol.name} needs {wanted}, and the train split has {len(values)}"
-            )
-        with isolated(self.device):
-            limit = protocol.num_real or protocol.max_real or len(values)
-            some = chosen(len(values), limit, purpose_seed(protocol, "reals"))
-            return make_reference(protocol, self._extract([self._seen(values[some])]).features)
-
-    @property
-    def _dtype(self) -> torch.dtype:
-        """Of the extractor: float64 on CUDA, where float32 convolutions are TF32 or not by a global switch."""
-        return torch.float64 if self.device.type == "cuda" else torch.float32
-
-    @property
-    def _modes(self) -> Modes | None:
-        return self.data.modes if isinstance(self.data, PointsConfig) else None
-
-    def _seen(self, samples: Tensor) -> Tensor:
-        """Samples as the protocol looks at them: quantised to uint8 or not. Raises BrokenSamples for NaN, infinity."""
-        if samples.dtype == torch.uint8:
-            return samples
-        refuse_broken(samples, "generated samples")
-        return to_pixels(samples) if self.protocol.quantise else samples.float()
-
-    def _extract(self, batches: Iterable[Tensor]) -> Extracted:
-        """Features, and logits if any, of all batches, in float64 on the CPU."""
-        parts = [
-            self._extractor(to_network_range(part.to(self.device)).to(self._dtype))
-            for part in regrouped(batches, EXTRACT)
-        ]
-        features = torch.cat([part.features for part in parts]).cpu().double()
-        refuse_broken(features, "features of samples")
-        logits = None if parts[0].logits is None else torch.cat([part.logits for part in parts]).cpu().double()
-        return Extracted(features, logits)
+    def about(self) -> dict[str, Any]:
+        """For records: the protocol, the extractor and its weights, the reference."""
+        extractor: dict[str, Any] = {"name": self.protocol.extractor}
+        if self.extractor is not None and self.extractor.weights_sha256:
+            extractor["weights_sha256"] = self.extractor.weights_sha256
+        reference = dict(self.real.about)
+        if "real_view" in self.__dict__:  # it was read
+            reference |= {"count": len(self.real_view.indices), "sha256": self.real_view.sha256}
+        return {"protocol": to_plain(self.protocol), "extractor": extractor, "reference": reference}
 
 
-def drawn(draw: Draw, n: int, generator: torch.Generator, labels: list[Labels]) -> Tensor:
-    """The next fakes; their classes, if told, go to `labels`. Raises ValueError for another number than asked for."""
-    answer = draw(n, generator)
-    batch, classes = answer if isinstance(answer, tuple) else (answer, None)
-    if len(batch) != n:
-        raise ValueError(f"asked for {n} fakes, the generator gave {len(batch)}")
-    if classes is not None:
-        labels.append(classes.cpu())
-    return batch
+def _unread() -> Gaussian:
+    raise ValueError("no metric of this protocol looks at the real samples")
 
 
-def refuse_broken(values: Tensor, what: str) -> None:
-    """Raises BrokenSamples where some of the values are NaN or infinite."""
-    broken = int((~torch.isfinite(values)).flatten(1).any(dim=1).sum())
-    if broken:
-        raise BrokenSamples(f"{broken} of {len(values)} {what} are NaN or infinite")
+def values_of(estimates: Estimates) -> Scores:
+    """The scores without their intervals."""
+    return {name: estimate.value for name, estimate in estimates.items()}
 
 
-def chosen(count: int, limit: int, generator: torch.Generator) -> Tensor:
-    """Indices of `limit` samples at random, in order; of all where there are no more. Data may be sorted by class."""
+def some_of(count: int, limit: int, generator: torch.Generator) -> Tensor:
+    """Indices of `limit` samples at random, in order; of all where there are no more. Data may be sorted by class.
+
+    Of one generator, those of a smaller limit are among those of a larger one.
+    """
     if count <= limit:
         return torch.arange(count)
     return torch.randperm(count, generator=generator)[:limit].sort().values
-
-
-def regrouped(batches: Iterable[Tensor], size: int) -> Iterator[Tensor]:
-    """The same samples in groups of `size`, the last one smaller: float32 sums depend on the size of a batch."""
-    held = None
-    for batch in batches:
-        held = batch if held is None else torch.cat([held, batch])
-        while len(held) >= size:
-            yield held[:size]
-            held = held[size:]
-    if held is not None and len(held):
-        yield held
-
-
-@contextmanager
-def isolated(device: torch.device) -> Iterator[None]:
-    """No gradients, no inference tensors (later training could not update them), no autocast."""
-    with (
-        torch.inference_mode(False),
-        torch.no_grad(),
-        torch.autocast(device.type, enabled=False),
-    ):
-        yield

@@ -14,66 +14,70 @@ from typing import Any, Literal
 from ganzoo.config import Builder, Settings, setting
 from ganzoo.data.base import DataConfig
 from ganzoo.errors import InputError, Problem, did_you_mean
+from ganzoo.evaluation.scores import NEEDS, SCORES, Metric, Need
 
 PROTOCOLS = Path(__file__).parent / "protocols"
 
-Metric = Literal["fid", "kid", "inception_score", "precision_recall", "density_coverage", "class_accuracy", "modes"]
-Extractor = Literal["digits", "coordinates", "classifier"]
-
-
-@dataclass(frozen=True)
-class Score:
-    """One number that a metric gives: the metric, which way is better, and what it is, with its paper."""
-
-    metric: Metric
-    better: Literal["lower", "higher", "neither"]
-    summary: str
-
-
-SCORES = {
-    "fid": Score("fid", "lower", "Fréchet distance of features, >= 0 (Heusel et al. 2017, arXiv:1706.08500)"),
-    "kid": Score("kid", "lower", "kernel distance of features, unbiased around 0 (Bińkowski et al. 2018, 1801.01401)"),
-    "inception_score": Score("inception_score", "higher", "sharp and diverse classes, 1 to K (Salimans et al. 2016)"),
-    "inception_score_std": Score("inception_score", "neither", "standard deviation of the score over the splits"),
-    "precision": Score("precision_recall", "higher", "share of fakes among the reals, 0 to 1 (arXiv:1904.06991)"),
-    "recall": Score("precision_recall", "higher", "share of reals among the fakes, 0 to 1 (arXiv:1904.06991)"),
-    "density": Score("density_coverage", "higher", "how densely reals surround fakes, about 1 (arXiv:2002.09797)"),
-    "coverage": Score("density_coverage", "higher", "share of reals with a fake nearby, 0 to 1 (arXiv:2002.09797)"),
-    "class_accuracy": Score("class_accuracy", "higher", "share of samples of the class that was asked for, 0 to 1"),
-    "modes": Score("modes", "higher", "modes with a sample within 3 sigma (Lin et al. 2017, arXiv:1712.04086)"),
-    "high_quality": Score(
-        "modes", "higher", "share of samples within 3 sigma of a mode; a perfect 2-D sampler: 0.9889"
-    ),
-    "reverse_kl": Score("modes", "lower", "KL of the samples' modes from uniform, nats, >= 0 (arXiv:1712.04086)"),
-}
+Extractor = Literal[
+    "digits",
+    "classifier",
+    "stacked-classifier",
+    "coordinates",
+    "none",
+    "inception-v3-compat",
+    "vgg16",
+    "clip-rn50",
+    "clip-vit-b-32",
+    "clip-vit-b-16",
+    "clip-vit-l-14",
+    "dinov2-vit-s-14",
+    "dinov2-vit-b-14",
+    "dinov2-vit-l-14",
+    "dinov2-vit-g-14",
+]
+Resize = Literal["bilinear-antialias", "tf1-bilinear", "pil-bicubic"]
+OWN = ("digits", "classifier", "stacked-classifier")  # classifiers of ganzoo's own kind
+WITHOUT_WEIGHTS = ("coordinates", "none")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Protocol(Settings):
     """How samples are scored. The order of work: take, quantise, resize, extract features, compare with the reals.
 
-    The metric `modes` is left out where the data have no modes (a swiss roll), `class_accuracy` where the samples were
-    not made to be of a class; every other metric is always there.
+    A score that a set of samples cannot have is left out: `modes` where the data have none, `class_accuracy` and
+    `class_fid` where the samples were not made to be of a class, `ppl` where there is no generator.
     """
 
     name: str = setting(help="the file's name, which ends in its version: digits-v1")
     samples: Literal["images", "points"] = setting(help="what is scored")
     data: tuple[str, ...] = setting((), "the data sets that it is for; empty: any")
-    num_real: int | None = setting(None, "reference: that many of the train split; null: all of it", at_least=2)
-    max_real: int | None = setting(None, "where num_real is null: at most that many of the train split", at_least=2)
-    num_fake: int = setting(help="fakes, and held-out samples for the floor", at_least=2, at_most=1_000_000)
-    extractor: Extractor = setting(help="classifier: the file that the experiment's evaluation.extractor names")
+    split: Literal["train", "heldout"] = setting("train", "the real images of the reference; the floor is the other's")
+    num_real: int | None = setting(None, "reference: that many of the split; null: all of it", at_least=2)
+    max_real: int | None = setting(None, "where num_real is null: at most that many of the split", at_least=2)
+    num_fake: int = setting(help="fakes, and real samples for the floor", at_least=2, at_most=1_000_000)
+    fid_num_fake: int | None = setting(None, "FID is of the first that many fakes; null: of all", at_least=2)
+    extractor: Extractor = setting(help="classifier, stacked-classifier: the file of evaluation.extractor")
+    weights: str | None = setting(None, "how the SHA-256 of the extractor's weights begins; null: any weights")
     resolution: int | None = setting(None, "the reference is read at this size; null: the experiment's", at_least=4)
-    resize: Literal["bilinear-antialias"] = setting("bilinear-antialias", "to the extractor's own size, in float")
+    resize: Resize = setting("bilinear-antialias", "to the extractor's own size, in float")
     quantise: bool = setting(True, "round to uint8 before extracting, as image files would be")
+    flips: bool = setting(False, "the reference holds the mirror image of every real image too")
     metrics: tuple[Metric, ...] = setting(("fid",), "what is computed")
     precision_recall_k: int = setting(3, "neighbours that make a ball of precision and recall", at_least=1)
     density_coverage_k: int = setting(5, "neighbours that make a ball of density and coverage", at_least=1)
     kid_subsets: int = setting(100, "KID is the mean over that many random subsets", at_least=1, at_most=10_000)
     kid_subset_size: int = setting(1000, "samples of each kind in a subset, or all where there are fewer", at_least=2)
     inception_splits: int = setting(10, "the inception score is the mean over that many splits", at_least=1)
+    fid_infinity_sizes: int = setting(15, "numbers of fakes that the line in 1/n is drawn through", at_least=3)
+    fid_infinity_smallest: int = setting(5000, "the smallest of these; the largest is all fakes", at_least=2)
+    sliced_wasserstein_images: int = setting(16384, "images of each kind, or all where there are fewer", at_least=2)
+    ms_ssim_pairs: int = setting(10_000, "random pairs of different fakes", at_least=2)
+    lpips_pairs: int = setting(10_000, "random pairs of different fakes", at_least=2)
+    ppl_paths: int = setting(50_000, "random paths of length ppl_epsilon in the latent space", at_least=2)
+    ppl_epsilon: float = setting(1e-4, "the length of a path, as a share of that between two latents", above=0, below=1)
+    ppl_interpolation: Literal["slerp", "lerp"] = setting("slerp", "slerp: along the sphere, for normal latents")
     seed: int = setting(0, "of the fakes' latents and of every random choice of samples", at_least=0)
-    batch_size: int = setting(250, "fakes drawn at a time", at_least=1, at_most=65536)
+    batch_size: int = setting(250, "fakes whose latents are drawn at a time", at_least=1, at_most=65536)
     primary: str = setting("fid", "the score that chooses the best checkpoint and orders a leaderboard")
 
     def problems(self) -> Iterator[Problem]:
@@ -87,24 +91,51 @@ class Protocol(Settings):
             yield Problem("primary", f"no direction of {self.primary!r} is better")
         if self.num_real is not None and self.max_real is not None:
             yield Problem("max_real", "is for num_real: null")
+        if self.weights is not None and not re.fullmatch(r"[0-9a-f]{8,64}", self.weights):
+            yield Problem("weights", f"{self.weights!r} must be the first 8 to 64 digits of a SHA-256 in hexadecimal")
         yield from self._misfits()
+        yield from self._metric_misfits()
         yield from self._too_few()
 
     def _misfits(self) -> Iterator[Problem]:
-        if (self.samples == "points") != (self.extractor == "coordinates"):
+        points = self.samples == "points"
+        if points != (self.extractor == "coordinates"):
             yield Problem("extractor", f"{self.extractor!r} does not go with samples: {self.samples}")
-        for metric in {"inception_score", "class_accuracy"} & set(self.metrics) if self.samples == "points" else ():
-            yield Problem("metrics", f"{metric} needs a classifier, and points have none")
-        if self.samples == "images" and "modes" in self.metrics:
-            yield Problem("metrics", "modes is for points")
-        if self.samples == "points" and self.resolution is not None:
-            yield Problem("resolution", "is for images")
+        for key in ("resolution", "flips", "weights") if points else ():
+            if getattr(self, key):
+                yield Problem(key, "is for images")
+        if self.extractor in OWN and self.resize != "bilinear-antialias":
+            yield Problem("resize", f"{self.resize!r} is not how {self.extractor} sees; it takes bilinear-antialias")
+
+    def _metric_misfits(self) -> Iterator[Problem]:
+        classifies = self.extractor in (*OWN, "inception-v3-compat")
+        for metric in self.metrics:
+            needs = NEEDS[metric]
+            if "logits" in needs and (self.samples == "points" or not classifies):
+                yield Problem("metrics", f"{metric} needs a classifier, and {self.extractor} is none")
+            elif "features" in needs and self.extractor == "none":
+                yield Problem("metrics", f"{metric} needs an extractor")
+            elif self.samples == "points" and {"pixels", "generator"} & needs:
+                yield Problem("metrics", f"{metric} is for images")
+            elif metric == "modes" and self.extractor not in ("coordinates", "stacked-classifier"):
+                yield Problem("metrics", "modes is for points and for extractor: stacked-classifier")
+            elif metric == "class_accuracy" and self.extractor not in ("digits", "classifier"):
+                yield Problem("metrics", f"class_accuracy needs a classifier of the data, and {self.extractor} is none")
 
     def _too_few(self) -> Iterator[Problem]:
         fewest = min(self.num_fake, self.num_real or self.num_fake)
         for key in ("precision_recall_k", "density_coverage_k", "inception_splits"):
             if getattr(self, key) >= fewest:
                 yield Problem(key, f"{getattr(self, key)} must be below the number of samples, {fewest}")
+        for key in ("ms_ssim_pairs", "lpips_pairs"):
+            if key.removesuffix("_pairs") in self.metrics and 2 * getattr(self, key) > self.num_fake:
+                yield Problem(
+                    key, f"{getattr(self, key)} pairs need twice as many fakes, and num_fake is {self.num_fake}"
+                )
+        for key in ("fid_num_fake", "fid_infinity_smallest"):
+            used = key.removesuffix("_smallest") in self.metrics or key == "fid_num_fake"
+            if used and (getattr(self, key) or 0) > self.num_fake:
+                yield Problem(key, f"{getattr(self, key)} is more than num_fake, {self.num_fake}")
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -117,22 +148,32 @@ class Protocol(Settings):
         return SCORES[self.primary].better == "lower"
 
     def refuses(self, data: DataConfig, data_name: str, extractor_file: str | Path | None = None) -> str | None:
-        """Why this protocol cannot score samples of those data, or None if it can."""
+        """Why this protocol cannot score samples of those data with that file, or None if it can."""
+        return self.refuses_data(data, data_name) or self.refuses_extractor(extractor_file)
+
+    def refuses_data(self, data: DataConfig, data_name: str) -> str | None:
+        """Why those data cannot be its reference, or None if they can."""
         kind = "points" if len(data.shape) == 1 else "images"
         if kind != self.samples:
             return f"protocol {self.name} is for {self.samples}, and data set {data_name} has {kind}"
         if self.data and data_name not in self.data:
             return f"protocol {self.name} is for data set {', '.join(self.data)}, not {data_name}"
-        if self.num_real is not None and data.num_train is not None and self.num_real > data.num_train:
-            return f"protocol {self.name} needs {self.num_real} real samples, and {data_name} has {data.num_train}"
-        return self._refuses_extractor(extractor_file)
+        count = data.num_train if self.split == "train" else data.num_heldout
+        if self.num_real is not None and count is not None and self.num_real > count:
+            return f"protocol {self.name} needs {self.num_real} real samples, and {data_name} has {count}"
+        return None
 
-    def _refuses_extractor(self, file: str | Path | None) -> str | None:
-        if self.extractor != "classifier":
+    def refuses_extractor(self, file: str | Path | None) -> str | None:
+        """Why it cannot be scored with that extractor file (None: with none), or None if it can."""
+        if self.extractor in ("digits", *WITHOUT_WEIGHTS):
             return f"protocol {self.name} has its own extractor: no extractor file goes with it" if file else None
-        if file is None:
+        if file is None and self.extractor in OWN:
             return f"protocol {self.name} needs evaluation.extractor, a file made by `ganzoo extractor train`"
-        return None if Path(file).is_file() else f"there is no extractor file {file}"
+        return None if file is None or Path(file).is_file() else f"there is no extractor file {file}"
+
+    def needs(self, what: Need) -> bool:
+        """Whether a metric of it looks at that."""
+        return any(what in NEEDS[metric] for metric in self.metrics)
 
 
 def protocol_names() -> list[str]:

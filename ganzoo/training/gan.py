@@ -184,18 +184,22 @@ class GAN(LightningModule):
         latents = self.sample_latents(n, generator)
         if truncation is not None:
             latents = self._truncated(latents, truncation, generator)
-        labels = self.draw_labels(n, generator) if labels is None else labels
+        return self.images_of(latents, self.draw_labels(n, generator) if labels is None else labels)
+
+    @torch.no_grad()
+    def images_of(self, latents: Latents, labels: Labels | None) -> Images:
+        """What the averaged generator makes of latents, and of classes where it is conditional; float32."""
         condition = () if labels is None else (labels.to(self.device),)
-        return self.ema_generator(latents, *condition).float()
+        return self.ema_generator(latents.to(self.device), *condition).float()
 
     def draw_labels(self, n: int, generator: torch.Generator) -> Labels | None:
         """n classes, each as likely as any other; None where the generator is not conditional."""
         return torch.randint(self.num_classes, (n,), generator=generator) if self.num_classes else None
 
-    def draw_labelled(self, n: int, generator: torch.Generator) -> tuple[Images, Labels | None]:
-        """n samples as `draw` gives them, and the classes they were made to be, if the generator is conditional."""
+    def draw_inputs(self, n: int, generator: torch.Generator) -> tuple[Latents, Labels | None]:
+        """n latents, and n classes where the generator is conditional: what `images_of` takes."""
         labels = self.draw_labels(n, generator)
-        return self.draw(n, generator, labels=labels), labels
+        return self.sample_latents(n, generator), labels
 
     @property
     def num_classes(self) -> int:

@@ -29,7 +29,7 @@ from ganzoo.objectives import (
     wasserstein_discriminator_loss,
     wasserstein_generator_loss,
 )
-from ganzoo.shapes import Images, Labels, Scalar
+from ganzoo.shapes import Images, Labels, Latents, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
 
@@ -162,10 +162,8 @@ class Progressive(GAN):
         return wasserstein_generator_loss(discriminator(fake))
 
     @torch.no_grad()
-    def draw(
-        self, n: int, generator: torch.Generator, *, labels: Labels | None = None, truncation: float | None = None
-    ) -> Images:
-        """As `GAN.draw`, at the full resolution from the beginning: pixels of a lower one are repeated."""
-        images = super().draw(n, generator, labels=labels, truncation=truncation)
+    def images_of(self, latents: Latents, labels: Labels | None) -> Images:
+        """As `GAN.images_of`, at the full resolution from the beginning: pixels of a lower one are repeated."""
+        images = super().images_of(latents, labels)
         below = self.stages - 1 - self.stage
         return interpolate(images, scale_factor=2**below) if below else images

@@ -3,12 +3,33 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import get_args
 
 import pytest
 
 from ganzoo.data.base import ImageConfig, PointsConfig
 from ganzoo.errors import InputError
-from ganzoo.evaluation.protocol import SCORES, Protocol, load_protocol, protocol_names
+from ganzoo.evaluation.protocol import Protocol, load_protocol, protocol_names
+from ganzoo.evaluation.scores import NEEDS, SCORES, Metric
+
+LITERATURE = [
+    "ada-v1",
+    "class-fid-v1",
+    "classifier-v1",
+    "cleanfid-v1",
+    "digits-v1",
+    "dinov2-v1",
+    "fid-infinity-v1",
+    "lucic-v1",
+    "mimicry-v1",
+    "pggan-v1",
+    "ppl-v1",
+    "precision-recall-v1",
+    "sngan-v1",
+    "stacked-mnist-v1",
+    "toy2d-v1",
+    "ttur-v1",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +40,7 @@ class Pictures(ImageConfig):
 
 
 def test_the_protocols_that_ship():
-    assert protocol_names() == ["classifier-v1", "digits-v1", "toy2d-v1"]
+    assert protocol_names() == LITERATURE
 
 
 @pytest.mark.parametrize("name", protocol_names())
@@ -28,6 +49,29 @@ def test_a_shipped_protocol_loads_and_says_what_it_gives(name):
     assert protocol.name == name
     assert protocol.primary in protocol.scores
     assert set(protocol.scores) <= set(SCORES)
+
+
+FID = {  # protocol: reference split, real images, fakes that FID is of; papers cited in the files
+    "ttur-v1": ("train", None, 50_000),
+    "sngan-v1": ("heldout", 10_000, 5_000),
+    "ada-v1": ("train", None, 50_000),
+    "mimicry-v1": ("train", 50_000, 50_000),
+    "cleanfid-v1": ("train", None, 50_000),
+    "lucic-v1": ("heldout", 10_000, 10_000),
+}
+
+
+@pytest.mark.parametrize("name", FID)
+def test_the_literatures_fid(name):
+    protocol = load_protocol(name)
+    assert (protocol.split, protocol.num_real, protocol.fid_num_fake or protocol.num_fake) == FID[name]
+    assert protocol.extractor == "inception-v3-compat" and protocol.weights == "6726825d0af5f729"
+    assert protocol.resize == ("pil-bicubic" if name == "cleanfid-v1" else "tf1-bilinear") and protocol.quantise
+    assert (protocol.max_real, protocol.flips) == (None, False)
+
+
+def test_every_metric_says_what_it_needs_and_gives():
+    assert {score.metric for score in SCORES.values()} == set(NEEDS) == set(get_args(Metric))
 
 
 def test_digits_protocol():
@@ -74,12 +118,35 @@ def test_all_mistakes_at_once(tmp_path):
         ("inception_splits: 21\n", "inception_splits"),
         ("num_real: 10\nmax_real: 20\ninception_splits: 1\n", "max_real"),
         ("name: other-v1\n", "name"),
+        ("weights: hello\n", "weights"),
+        ("resize: tf1-bilinear\n", "resize"),
+        ("fid_num_fake: 21\n", "fid_num_fake"),
+        ("metrics: [fid, fid_infinity]\nfid_infinity_smallest: 21\n", "fid_infinity_smallest"),
+        ("metrics: [fid, ms_ssim]\nms_ssim_pairs: 11\n", "ms_ssim_pairs"),
+        ("ppl_epsilon: 0\n", "ppl_epsilon"),
     ],
 )
 def test_a_mistake_is_named(text, key, tmp_path):
     with pytest.raises(InputError) as caught:
         load_protocol(write(tmp_path / "mine-v1.yaml", GOOD + text))
     assert [problem.key for problem in caught.value.problems] == [key]
+
+
+@pytest.mark.parametrize(
+    ("extractor", "metric"),
+    [
+        ("vgg16", "modes"),
+        ("inception-v3-compat", "class_accuracy"),
+        ("vgg16", "inception_score"),
+        ("none", "fid"),
+        ("stacked-classifier", "class_accuracy"),
+    ],
+)
+def test_a_metric_that_the_extractor_does_not_allow(extractor, metric, tmp_path):
+    text = f"samples: images\nnum_fake: 20\nextractor: {extractor}\nmetrics: [{metric}]\nprimary: {metric}\n"
+    with pytest.raises(InputError) as caught:
+        load_protocol(write(tmp_path / "mine-v1.yaml", text + "inception_splits: 1\n"))
+    assert [problem.key for problem in caught.value.problems] == ["metrics"]
 
 
 def test_points_have_no_classifier_and_no_resolution(tmp_path):

@@ -103,6 +103,7 @@ def test_fakes_are_of_the_reals_classes():
     model = NSGAN(Embedded(), Conditional(), Config(latent_dim=2))
     labels = torch.tensor([2, 0, 1, 2])
     assert torch.equal(model.generate(model.sample_latents(4), labels)[:, 0], labels.float())
-    samples, drawn = model.draw_labelled(50, torch.Generator().manual_seed(0))
+    latents, drawn = model.draw_inputs(50, torch.Generator().manual_seed(0))
+    samples = model.images_of(latents, drawn)
     assert drawn is not None and torch.equal(samples[:, 0], drawn.float()) and set(drawn.tolist()) == {0, 1, 2}
     assert torch.equal(model.sample(3, labels=torch.tensor([1, 1, 0]))[:, 0], torch.tensor([1.0, 1.0, 0.0]))

@@ -14,8 +14,11 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ganzoo.data.samples import to_network_range
 from ganzoo.errors import InputError
-from ganzoo.evaluation.extractors.base import Extracted
+from ganzoo.evaluation.extractors.base import Extracted, Extractor
+from ganzoo.evaluation.extractors.resizing import resized
+from ganzoo.evaluation.extractors.weights import sha256_of
 from ganzoo.records.files import write_atomically
 from ganzoo.shapes import Images
 
@@ -50,11 +53,13 @@ class Card:
     version: str
 
 
-class Classifier(nn.Module):
+class Classifier(Extractor):
     """Four 3x3 convolutions, the mean over positions (the features), a linear layer (the logits).
 
     No normalisation: an image's features depend neither on its batch nor on its own contrast being taken out.
     """
+
+    identity = "classifier unsaved"  # one out of a file is known by the hash of it
 
     def __init__(self, *, resolution: int, channels: int, num_classes: int):
         super().__init__()
@@ -65,13 +70,28 @@ class Classifier(nn.Module):
         )
         self.head = nn.Linear(FEATURES, num_classes)
 
-    def forward(self, images: Images) -> Extracted:
-        """Images (n, 1 or 3, h, w) in [-1, 1], of any size. Raises ValueError for other shapes."""
-        hidden = to_native(images, self.resolution, self.channels)
+    def forward(self, samples: Tensor) -> Extracted:
+        """Pixels (uint8) or images in [-1, 1], (n, 1 or 3, h, w), of any size. Raises ValueError for other shapes."""
+        hidden = to_native(to_network_range(samples).to(self.head.weight.dtype), self.resolution, self.channels)
         for convolution in self.convolutions:
             hidden = functional.relu(convolution(hidden))
         features = hidden.mean(dim=(2, 3))
         return Extracted(features, self.head(features))
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """What the network consists of, a layer each: with the card, what a record says of an extractor.
+
+        They follow from the card (and the architecture is one), so that no file has to hold them.
+
+        >>> Classifier(resolution=28, channels=1, num_classes=10).layers[3:]
+        ('convolution 3x3, stride 2, 64 -> 64, ReLU', 'mean over positions', 'linear, 64 -> 10')
+        """
+        convolutions = [
+            f"convolution 3x3, stride {stride}, {convolution.in_channels} -> {convolution.out_channels}, ReLU"
+            for convolution, stride in zip(self.convolutions, STRIDES, strict=True)
+        ]
+        return *convolutions, "mean over positions", f"linear, {FEATURES} -> {self.head.out_features}"
 
 
 def to_native(images: Images, resolution: int, channels: int) -> NativeImages:
@@ -85,9 +105,7 @@ def to_native(images: Images, resolution: int, channels: int) -> NativeImages:
         images = (images * images.new_tensor(GREY).view(3, 1, 1)).sum(dim=1, keepdim=True)
     elif images.shape[1] == 1 and channels == 3:
         images = images.expand(-1, 3, -1, -1)
-    if images.shape[2:] == (resolution, resolution):
-        return images
-    return functional.interpolate(images, size=(resolution, resolution), mode="bilinear", antialias=True)
+    return resized(images, resolution, "bilinear-antialias")
 
 
 def save_extractor(path: Path, classifier: Classifier, card: Card) -> None:
@@ -112,6 +130,8 @@ def load_extractor(path: Path) -> tuple[Classifier, Card]:
         classifier = _built(card, weights)
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         raise InputError(path, f"is a broken extractor: {error}") from error
+    digest = sha256_of(path)
+    classifier.identity, classifier.weights_sha256 = f"classifier {digest[:16]}", digest
     return classifier.eval().requires_grad_(False), card
 
 

@@ -22,7 +22,7 @@ from ganzoo.shapes import Images, Labels
 LARGEST = 64  # pixels: larger images are made smaller, or the features of a small network would see too little
 BATCH_SIZE = 64
 UPDATES = 2400  # by default as many epochs as make this many updates
-FEWEST_EPOCHS = 3
+FEWEST_EPOCHS = 6  # 3 leave MNIST at 98.8 % of its held-out images, 6 reach 99.3 %
 PEAK_LR = 3e-3
 WEIGHT_DECAY = 1e-3
 SHIFT = 0.08  # of the width, to either side
@@ -44,7 +44,7 @@ def train_extractor(
     The same data, seed and machine give the same file; the global random generators are left alone.
 
     Args:
-        epochs: passes over the train split; None: what makes about 2,400 updates, and at least 3 passes.
+        epochs: passes over the train split; None: `default_epochs`.
         progress: called with (updates done, updates in all) after every update.
         device: default, the CPU.
 
@@ -56,7 +56,7 @@ def train_extractor(
     if out.is_dir():  # said now, and not after minutes of training
         raise InputError(out, "is a folder; name the file to write")
     train, heldout = _splits(data)
-    epochs = epochs or max(FEWEST_EPOCHS, math.ceil(UPDATES * BATCH_SIZE / len(train)))
+    epochs = epochs or default_epochs(len(train))
     channels, resolution = data.shape[0], min(data.shape[1], LARGEST)
     classifier = _initialised(resolution, channels, len(train.class_names), seed).to(device)
     _fit(classifier, train, epochs, seed, progress)
@@ -70,6 +70,15 @@ def train_extractor(
         "epochs": epochs,
         "file": str(out),
     }
+
+
+def default_epochs(num_train: int) -> int:
+    """Passes over the train split: what makes about 2,400 updates, and at least 6. Digits, MNIST:
+
+    >>> default_epochs(1297), default_epochs(60_000)
+    (119, 6)
+    """
+    return max(FEWEST_EPOCHS, math.ceil(UPDATES * BATCH_SIZE / num_train))
 
 
 def _splits(data: DataConfig) -> tuple[Samples, Samples]:

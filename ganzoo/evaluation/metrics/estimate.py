@@ -49,7 +49,8 @@ def interval_of_share(share: float, n: int) -> Interval:
     z = float(stats.norm.ppf((1 + LEVEL) / 2))
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return Interval(max(0.0, centre - reach), min(1.0, centre + reach), f"Wilson over {n} samples")
+    low, high = (0.0 if share == 0 else centre - reach), (1.0 if share == 1 else centre + reach)  # without rounding
+    return Interval(low, high, f"Wilson over {n} samples")
 
 
 def interval_of_mean(values: Tensor, how: str = "normal") -> Interval | None:

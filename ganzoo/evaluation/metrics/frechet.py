@@ -3,30 +3,73 @@
 Float32 statistics move it by percents and can make it negative.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from jaxtyping import Float, Int
+from scipy import stats
 from torch import Tensor
 
-from ganzoo.evaluation.metrics.numerics import checked
-from ganzoo.shapes import Features
+from ganzoo.evaluation.metrics.estimate import LEVEL, Estimate, Interval, interval_of_mean
+from ganzoo.evaluation.metrics.numerics import OtherFeatures, checked
+from ganzoo.shapes import Features, Labels
+
+ROWS = 4096  # of the features that are in memory in float64 at a time
+TOLERANCE = 1e-8  # of the distance: what the fast way may be wrong by
+EPSILON = torch.finfo(torch.float64).eps
 
 
 class Gaussian(NamedTuple):
-    """Mean (d,) and unbiased covariance (d, d) of a set of features."""
+    """Mean and unbiased covariance of a set of features.
 
-    mean: Tensor
-    covariance: Tensor
+    Attributes:
+        mean: (d,).
+        covariance: (d, d).
+        factor: (r, d) with factor.T @ factor the covariance, or None. The distance of few samples in many dimensions
+            is faster with it, and exact where the covariance alone is singular.
+    """
+
+    mean: Float[Tensor, "d"]
+    covariance: Float[Tensor, "d d"]
+    factor: Float[Tensor, "r d"] | None = None
+
+
+def refuse_broken(values: Float[Tensor, "n k"]) -> None:
+    """Raises ValueError where samples have values that are NaN or infinite, without a copy of the values."""
+    checked(torch.stack(values.aminmax(dim=1), dim=1))
 
 
 def gaussian_statistics(features: Features) -> Gaussian:
-    """Mean and covariance, with n - 1 as the divisor. Raises ValueError for fewer than two samples."""
-    if len(features) < 2:
-        raise ValueError(f"a covariance needs at least 2 samples, got {len(features)}")
-    features = checked(features)
-    mean = features.mean(dim=0)
-    centred = features - mean
-    return Gaussian(mean, centred.T @ centred / (len(features) - 1))
+    """Mean and covariance, with n - 1 as the divisor; with the factor where there are no more samples than dimensions.
+
+    Two passes over the samples, so that a large mean does not cancel the covariance. Raises ValueError for fewer than
+    two samples, and for features that are NaN or infinite.
+    """
+    n, d = features.shape
+    if n < 2:
+        raise ValueError(f"a covariance needs at least 2 samples, got {n}")
+    refuse_broken(features)
+    mean = sum((part.double().sum(dim=0) for part in features.split(ROWS)), torch.zeros(d, dtype=torch.float64)) / n
+    covariance = torch.zeros(d, d, dtype=torch.float64)
+    for centred in _centred(features, mean):
+        covariance.addmm_(centred.T, centred)
+    return Gaussian(mean, covariance.div_(n - 1), _factor_of_samples(features, mean) if n <= d else None)
+
+
+def _centred(features: Tensor, mean: Tensor) -> Iterator[Tensor]:
+    return (part.double() - mean for part in features.split(ROWS))
+
+
+def _factor_of_samples(features: Tensor, mean: Tensor) -> Tensor:
+    """(n - 1, d): n centred samples sum to zero, and one reflection makes their first row that sum, to be left out.
+
+    It takes (1, ..., 1) / sqrt(n) to (1, 0, ..., 0), and leaves A^T A as it is.
+    """
+    n = len(features)
+    centred = features.double() - mean
+    return (centred[1:] + centred[0] / (n**0.5 - 1)) / (n - 1) ** 0.5
 
 
 def frechet_distance(real: Gaussian, fake: Gaussian) -> float:
@@ -35,20 +78,141 @@ def frechet_distance(real: Gaussian, fake: Gaussian) -> float:
     In [0, inf), lower is better, symmetric; biased upwards by finite samples, about as 1/n.
     Heusel et al. 2017, arXiv:1706.08500; Dowson and Landau 1982.
 
-    The trace of the root is the sum of the singular values of C_r^(1/2) C_f^(1/2): real and never negative, and
-    exact to rounding also for singular covariances, where the eigenvalues of C_r C_f are not.
+    The trace of the root is the sum of the singular values of A B^T for any A^T A = C_r and B^T B = C_f: real, never
+    negative, and exact to rounding also for singular covariances, where the eigenvalues of C_r C_f are not. Where
+    they are far enough from singular the eigenvalues of A C_f A^T are as good and cheaper.
 
     >>> unit = torch.eye(2, dtype=torch.float64)
     >>> frechet_distance(Gaussian(torch.zeros(2), unit), Gaussian(torch.tensor([3.0, 4.0]), unit))
     25.0
     """
-    shift = (real.mean.double() - fake.mean.double()).square().sum()
-    roots = torch.linalg.svdvals(_root(real.covariance) @ _root(fake.covariance)).sum()
-    spread = real.covariance.double().trace() + fake.covariance.double().trace()
-    return max(0.0, (shift + spread - 2 * roots).item())
+    real, fake = _double(real), _double(fake)
+    apart = ((real.mean - fake.mean).square().sum() + real.covariance.trace() + fake.covariance.trace()).item()
+    if real.factor is None or fake.factor is None:
+        distance, error = _by_eigenvalues(real, fake, apart)
+        if error <= TOLERANCE * distance:
+            return distance
+    shorter, longer = sorted((_factor(real), _factor(fake)), key=len)
+    roots = torch.linalg.svdvals(longer @ shorter.T).sum().item()  # LAPACK takes twice the time for a wide matrix
+    return max(0.0, apart - 2 * roots)
 
 
-def _root(covariance: Tensor) -> Tensor:
-    """The symmetric square root of a covariance; its tiny negative eigenvalues are rounding, and become zero."""
-    eigenvalues, vectors = torch.linalg.eigh(covariance.double())
-    return vectors * eigenvalues.clamp_min(0).sqrt() @ vectors.T
+def _double(gaussian: Gaussian) -> Gaussian:
+    mean, covariance, factor = gaussian
+    return Gaussian(mean.double(), covariance.double(), None if factor is None else factor.double())
+
+
+def _by_eigenvalues(real: Gaussian, fake: Gaussian, apart: float) -> tuple[float, float]:
+    """The distance as apart - 2 sum sqrt(eigenvalues of A C A^T), and how wrong it may be.
+
+    Forming and solving moves an eigenvalue w by rounding of the size of eps |C_r| |C_f|, its root by that over
+    2 sqrt(w): much where w is nearly zero, infinitely much where it is zero or there is no Cholesky factor.
+    """
+    if fake.factor is not None:
+        real, fake = fake, real
+    factor = _cholesky(real.covariance) if real.factor is None else real.factor
+    if factor is None:
+        return 0.0, float("inf")
+    eigenvalues = torch.linalg.eigvalsh(factor @ fake.covariance @ factor.T).clamp_min(0)
+    rounding = EPSILON * (real.covariance.norm() * fake.covariance.norm()).item()
+    return apart - 2 * eigenvalues.sqrt().sum().item(), rounding * eigenvalues.rsqrt().sum().item()
+
+
+def _cholesky(covariance: Tensor) -> Tensor | None:
+    """The upper triangular A with A^T A = covariance; None where that is singular, or was before rounding."""
+    upper, failed = torch.linalg.cholesky_ex(covariance, upper=True)
+    rounding = len(upper) * EPSILON * covariance.diagonal().max()
+    return None if failed or upper.diagonal().min().square() <= rounding else upper
+
+
+def _factor(gaussian: Gaussian) -> Tensor:
+    """A of any (r, d) with A^T A = C; that of a singular covariance leaves out the eigenvalues that are rounding."""
+    if gaussian.factor is not None:
+        return gaussian.factor
+    upper = _cholesky(gaussian.covariance)
+    if upper is not None:
+        return upper
+    eigenvalues, vectors = torch.linalg.eigh(gaussian.covariance)
+    kept = eigenvalues > len(eigenvalues) * EPSILON * eigenvalues[-1]
+    return (vectors[:, kept] * eigenvalues[kept].sqrt()).T
+
+
+def frechet_interval(real: Gaussian, fake_features: Features) -> Interval | None:
+    """Where the distance of other fakes, as many, to the same reals would fall: the spread, not the bias in 1/n.
+
+    By the delta method, from what each fake x adds to the distance to first order, for c = x - m_f:
+    2 (m_f - m_r).c + c^T (I - T) c, less its mean, with T = C_f^(-1/2) (C_f^(1/2) C_r C_f^(1/2))^(1/2) C_f^(-1/2), the
+    optimal transport from the fakes to the reals. Rippl, Munk and Sturm 2016, arXiv:1507.04090. Too wide by a third at
+    worst: where both distributions are the same, and there are few fakes for so many dimensions.
+
+    None for no more fakes than twice the dimensions, and for fakes whose covariance is singular.
+    """
+    n, d = fake_features.shape
+    if n <= 2 * d:
+        return None
+    fake, real = gaussian_statistics(fake_features), _double(real)
+    upper = _cholesky(fake.covariance)
+    if upper is None:
+        return None
+    root = _root_of_transport(upper, real.covariance)
+    parts = [_influence(centred, fake.mean - real.mean, root) for centred in _centred(fake_features, fake.mean)]
+    influences = torch.cat(parts)
+    found = interval_of_mean(influences - influences.mean() + frechet_distance(real, fake))
+    return found and Interval(max(0.0, found.low), found.high, f"delta method over {n} fakes (Rippl et al. 2016)")
+
+
+def _root_of_transport(upper: Tensor, covariance: Tensor) -> Tensor:
+    """R with R R^T = T = U^-1 (U C U^T)^(1/2) U^-T, which is the only symmetric T >= 0 with T U^T U T = C."""
+    eigenvalues, vectors = torch.linalg.eigh(upper @ covariance @ upper.T)
+    return torch.linalg.solve_triangular(upper, vectors * eigenvalues.clamp_min(0).pow(0.25), upper=True)
+
+
+def _influence(centred: Tensor, shift: Tensor, root: Tensor) -> Tensor:
+    return 2 * centred @ shift + centred.square().sum(dim=1) - (centred @ root).square().sum(dim=1)
+
+
+def frechet_infinity(
+    real: Gaussian, fake_features: Features, *, sizes: int = 15, smallest: int, generator: torch.Generator
+) -> Estimate:
+    """The distance that infinitely many fakes would have: the intercept of a line through distances over 1/n.
+
+    The distances are of random subsets of the fakes, at `sizes` sizes evenly from `smallest` to all of them. Lower is
+    better; 0 for the distribution of the reals but for the bias of the reals' own number, and a little negative by
+    chance. The interval is that of the fit's intercept, which takes the points as independent; subsets overlap, and
+    in simulations it held the truth 70 to 80 times in 100.
+    Chong and Forsyth 2020, arXiv:1911.07023.
+
+    Raises ValueError for fewer than 3 sizes, and for `smallest` that is below 2 or leaves no room for as many sizes.
+    """
+    n = len(fake_features)
+    if sizes < 3 or not 2 <= smallest <= n - sizes + 1:
+        raise ValueError(f"no line through {sizes} sizes from {smallest} to {n} samples")
+    real = _double(real)
+    real = real._replace(factor=_factor(real))  # once for all sizes
+    counts = np.linspace(smallest, n, sizes).round().astype(int)
+    distances = []
+    for count in counts.tolist():
+        chosen = torch.randperm(n, generator=generator)[:count]
+        distances.append(frechet_distance(real, gaussian_statistics(fake_features[chosen])))
+    line = stats.linregress(1 / counts, distances)
+    reach = float(stats.t.ppf((1 + LEVEL) / 2, sizes - 2) * line.intercept_stderr)
+    value = float(line.intercept)
+    return Estimate(value, Interval(value - reach, value + reach, f"Student t of the intercept over {sizes} sizes"))
+
+
+def class_frechet(real: Features, real_labels: Labels, fake: OtherFeatures, fake_labels: Int[Tensor, "m"]) -> Estimate:
+    """The mean over classes of the distance within the class (intra-FID). In [0, inf), lower is better.
+
+    Without an interval: the classes are not a sample of classes. The bias in 1/n is that of n samples of one class.
+    Miyato and Koyama 2018, arXiv:1802.05637.
+
+    Raises ValueError that names a class with fewer than two samples on either side.
+    """
+    distances = []
+    for label in torch.cat([real_labels, fake_labels]).unique().tolist():
+        sides = {"real": real[real_labels == label], "fake": fake[fake_labels == label]}
+        for side, features in sides.items():
+            if len(features) < 2:
+                raise ValueError(f"class {label} has {len(features)} {side} samples, its covariance needs at least 2")
+        distances.append(frechet_distance(*map(gaussian_statistics, sides.values())))
+    return Estimate(sum(distances) / len(distances))

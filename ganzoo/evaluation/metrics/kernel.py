@@ -3,8 +3,12 @@
 import torch
 from torch import Tensor
 
-from ganzoo.evaluation.metrics.numerics import OtherFeatures, checked
+from ganzoo.evaluation.metrics.estimate import Interval, interval_of_splits
+from ganzoo.evaluation.metrics.frechet import refuse_broken
+from ganzoo.evaluation.metrics.numerics import OtherFeatures
 from ganzoo.shapes import Features
+
+FEWEST_BLOCKS = 3  # with fewer, Student's t reaches too far to say anything
 
 
 def kernel_distance(
@@ -16,16 +20,41 @@ def kernel_distance(
     moments of three orders: features should have a mean square of about 1.
     A subset is drawn without replacement and holds all samples where there are no more than `subset_size`.
     Bińkowski et al. 2018, arXiv:1801.01401.
+
+    Raises ValueError for fewer than two samples of a kind, and for features that are NaN or infinite.
     """
-    real, fake = checked(real), checked(fake)
+    refuse_broken(real)
+    refuse_broken(fake)
     size = min(subset_size, len(real), len(fake))
     if size < 2:
         raise ValueError(f"a kernel distance needs at least 2 samples of each kind, got {size}")
     return sum(_mmd(_draw(real, size, generator), _draw(fake, size, generator)) for _ in range(subsets)) / subsets
 
 
+def kernel_interval(real: Features, fake: OtherFeatures, *, block_size: int) -> Interval | None:
+    """Where the distance of other samples, as many of both kinds, would fall: by Student's t over disjoint blocks.
+
+    Block i holds the i-th `block_size` samples of both sets, which must be in no particular order. The distances of
+    blocks are independent and unbiased, so that the interval's centre is a (less precise) estimate of the same. Subsets
+    drawn from all samples overlap, and their spread says how large they are, not how many samples there were.
+    None where the smaller set has fewer than three blocks.
+
+    Raises ValueError for blocks of fewer than two samples, and for features that are NaN or infinite.
+    """
+    if block_size < 2:
+        raise ValueError(f"a kernel distance needs at least 2 samples of each kind, got blocks of {block_size}")
+    refuse_broken(real)
+    refuse_broken(fake)
+    blocks = min(len(real), len(fake)) // block_size
+    if blocks < FEWEST_BLOCKS:
+        return None
+    pairs = zip(real.split(block_size), fake.split(block_size), strict=False)  # one of them may be longer
+    distances = [_mmd(x.double(), y.double()) for x, y in list(pairs)[:blocks]]
+    return interval_of_splits(distances, f"blocks of {block_size}")
+
+
 def _draw(features: Tensor, size: int, generator: torch.Generator) -> Tensor:
-    return features[torch.randperm(len(features), generator=generator)[:size]]
+    return features[torch.randperm(len(features), generator=generator)[:size]].double()
 
 
 def _mmd(real: Tensor, fake: Tensor) -> float:

@@ -7,6 +7,7 @@ import math
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 
 from ganzoo.evaluation.metrics.numerics import OtherFeatures, checked
@@ -48,11 +49,11 @@ def mode_coverage(points: Features, centres: OtherFeatures, sigma: float) -> Mod
     return ModeCoverage(
         modes=len(nearest[good].unique()),
         high_quality=good.double().mean().item(),
-        reverse_kl=_kl_from_uniform(nearest.bincount(minlength=len(centres))),
+        reverse_kl=kl_from_uniform(nearest.bincount(minlength=len(centres))),
     )
 
 
-def _kl_from_uniform(counts: Tensor) -> float:
-    """sum q log(q k) of the histogram q over k bins; an empty bin adds nothing."""
+def kl_from_uniform(counts: Int[Tensor, "bins"]) -> float:
+    """sum q log(q k) of the histogram q over k bins, in nats; an empty bin adds nothing. In [0, log k]."""
     share = counts.double() / counts.sum()
     return max(0.0, math.log(len(counts)) - torch.special.entr(share).sum().item())

@@ -2,14 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from lightning import Trainer
 
-from ganzoo.config import to_plain
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.evaluation.scoring import Scores
+from ganzoo.evaluation.ranks import world_size
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.callbacks.checkpoint import Checkpoints
 from ganzoo.training.clock import Clock
@@ -46,8 +47,9 @@ class Evaluation(AfterGeneratorUpdates):
         started = time.perf_counter()
         with self.clock.paused():
             self.checkpoints.guard.check(gan)
-            self.scores = self._of_rank_0(trainer, lambda: self.evaluator.score(gan.draw_labelled))
-            self.floor = self.floor or self._of_rank_0(trainer, self.evaluator.floor)
+            with untouched_randomness(), of_first_rank(gan.ema_generator):
+                self.scores = self.evaluator.score(gan)
+                self.floor = self.floor or self.evaluator.floor()
         self.seconds += time.perf_counter() - started
         self.first = self.first or self.scores
         gan.log_now({f"evaluation/{name}": score for name, score in self.scores.items()})
@@ -55,11 +57,6 @@ class Evaluation(AfterGeneratorUpdates):
         if self._is_best(self.scores):
             self.best = {"generator_updates": gan.generator_updates, "scores": self.scores}
             self.checkpoints.keep_as_best(trainer, gan)
-
-    def _of_rank_0(self, trainer: Trainer, score: Callable[[], Scores]) -> Scores:
-        """Every rank must come to the same conclusions, and the statistics of BatchNorm are each rank's own."""
-        with untouched_randomness():
-            return trainer.strategy.broadcast(score() if trainer.is_global_zero else {})
 
     def _is_best(self, scores: dict[str, float]) -> bool:
         new = scores[self.protocol.primary]
@@ -70,7 +67,7 @@ class Evaluation(AfterGeneratorUpdates):
     def summary(self) -> dict[str, Any]:
         """For the run's record."""
         return {
-            "protocol": to_plain(self.protocol),
+            **self.evaluator.about(),
             "first": self.first,
             "last": {"generator_updates": self.acted_at, "scores": self.scores},
             "best": self.best,
@@ -89,3 +86,19 @@ class Evaluation(AfterGeneratorUpdates):
 
 
 KEPT = ("scores", "first", "floor", "best", "seconds")  # in the checkpoint
+
+
+@contextmanager
+def of_first_rank(network: torch.nn.Module) -> Iterator[None]:
+    """The network with the first rank's buffers: ranks have BatchNorm statistics of their own, one network is scored."""
+    if world_size() == 1:
+        yield
+        return
+    own = [buffer.clone() for buffer in network.buffers()]
+    for buffer in network.buffers():
+        torch.distributed.broadcast(buffer, 0)
+    try:
+        yield
+    finally:
+        for buffer, kept in zip(network.buffers(), own, strict=True):
+            buffer.copy_(kept)

@@ -1,5 +1,6 @@
 """The classifier that images are looked at with: its shapes, its file, and the one that ships."""
 
+import hashlib
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from ganzoo.data.digits import Config, load
 from ganzoo.data.samples import to_network_range
 from ganzoo.errors import GanzooError, InputError
-from ganzoo.evaluation.extractors.base import Coordinates
+from ganzoo.evaluation.extractors.base import Coordinates, Extractor
 from ganzoo.evaluation.extractors.classifier import (
     CARD,
     DIGITS,
@@ -84,6 +85,12 @@ def test_native_images_are_left_alone_and_grey_stays_grey():
     assert torch.allclose(to_native(rgb, 8, 1), grey, atol=1e-6)  # the weights of R, G and B sum to 1
 
 
+def test_pixels_are_the_same_images():
+    classifier, pixels = load_extractor(DIGITS)[0], torch.randint(256, (3, 1, 20, 20), dtype=torch.uint8)
+    assert torch.equal(classifier(pixels).features, classifier(to_network_range(pixels)).features)
+    assert classifier.double()(pixels).features.dtype == torch.float64
+
+
 def test_images_shrink_without_aliasing():
     """A one-pixel chessboard is its mean, 0, when it is a quarter as large."""
     board = (torch.arange(32)[:, None] + torch.arange(32)) % 2 * 2.0 - 1
@@ -98,12 +105,37 @@ def test_an_images_features_do_not_depend_on_its_batch():
     assert torch.equal(classifier.train()(images).features, classifier.eval()(images).features)
 
 
+def test_it_is_an_extractor():
+    assert isinstance(Classifier(resolution=8, channels=1, num_classes=2), Extractor)
+
+
 def test_points_are_their_own_features():
     points = torch.rand(5, 2)
     assert Coordinates()(points) == (points, None)
 
 
 # The file
+
+
+def test_a_classifier_is_known_by_the_hash_of_its_file(file):
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    loaded, _ = load_extractor(file)
+    assert loaded.identity == f"classifier {digest[:16]}" and loaded.weights_sha256 == digest
+    fresh = Classifier(resolution=16, channels=3, num_classes=3)
+    assert fresh.identity == "classifier unsaved" and fresh.weights_sha256 is None
+    rewrite(file, version="1")
+    assert load_extractor(file)[0].identity != loaded.identity
+
+
+def test_the_layers_are_those_of_the_network(file):
+    assert load_extractor(file)[0].layers == (
+        "convolution 3x3, stride 2, 3 -> 24, ReLU",
+        "convolution 3x3, stride 2, 24 -> 48, ReLU",
+        "convolution 3x3, stride 1, 48 -> 64, ReLU",
+        "convolution 3x3, stride 2, 64 -> 64, ReLU",
+        "mean over positions",
+        "linear, 64 -> 3",
+    )
 
 
 def test_a_file_gives_the_same_classifier(file):

@@ -8,8 +8,9 @@ import torch
 from ganzoo.data.base import ImageConfig, PointsConfig
 from ganzoo.data.samples import Samples
 from ganzoo.errors import InputError
+from ganzoo.evaluation.extractors import training
 from ganzoo.evaluation.extractors.classifier import load_extractor
-from ganzoo.evaluation.extractors.training import augmented, train_extractor
+from ganzoo.evaluation.extractors.training import augmented, default_epochs, train_extractor
 
 COUNTS = {"train": 100, "heldout": 40}
 
@@ -57,6 +58,12 @@ def test_training_is_a_function_of_the_seed_and_leaves_the_global_generator_alon
     a, b, c = ((tmp_path / name).read_bytes() for name in "abc")
     assert a == b != c
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_small_data_are_seen_for_2400_updates_and_large_data_six_times(tmp_path, monkeypatch):
+    assert [default_epochs(n) for n in (64, 1297, 25_600, 60_000, 1_000_000)] == [2400, 119, 6, 6, 6]
+    monkeypatch.setattr(training, "default_epochs", lambda num_train: num_train // 50)
+    assert train_extractor(Config(), tmp_path / "a")["epochs"] == 2
 
 
 def test_data_that_cannot_train_an_extractor(tmp_path):
