@@ -111,6 +111,12 @@ class Comparison:
     def features(self) -> Tensor:
         return _there(self.fake.features)
 
+    def shuffled(self, rows: Tensor) -> Tensor:
+        """What is split or cut into blocks must be in no order: files may be sorted by class. Fakes drawn here are not."""
+        if self.drawable is not None:
+            return rows
+        return rows[torch.randperm(len(rows), generator=purpose_seed(self.protocol, "given"))]
+
     @cached_property
     def neighbours(self) -> NeighbourScores:
         """Both pairs of neighbour scores, in one pass over the distances."""
@@ -161,12 +167,12 @@ def _kid(c: Comparison) -> Estimates:
     distance = kernel_distance(
         c.real.features, c.features, subsets=c.protocol.kid_subsets, subset_size=size, generator=generator
     )
-    interval = kernel_interval(c.real.features, c.features, block_size=size) if c.intervals else None
+    interval = kernel_interval(c.real.features, c.shuffled(c.features), block_size=size) if c.intervals else None
     return {"kid": Estimate(distance, interval)}
 
 
 def _inception_score(c: Comparison) -> Estimates:
-    logits, splits = _there(c.fake.logits), c.protocol.inception_splits
+    logits, splits = c.shuffled(_there(c.fake.logits)), c.protocol.inception_splits
     mean, deviation = inception_score(logits, splits=splits)
     interval = inception_interval(logits, splits=splits)
     return {"inception_score": Estimate(mean, interval), "inception_score_std": Estimate(deviation)}

@@ -133,7 +133,7 @@ def _factor(gaussian: Gaussian) -> Tensor:
     if upper is not None:
         return upper
     eigenvalues, vectors = torch.linalg.eigh(gaussian.covariance)
-    kept = eigenvalues > len(eigenvalues) * EPSILON * eigenvalues[-1]
+    kept = _is_more_than_rounding(eigenvalues)
     return (vectors[:, kept] * eigenvalues[kept].sqrt()).T
 
 
@@ -145,20 +145,33 @@ def frechet_interval(real: Gaussian, fake_features: Features) -> Interval | None
     optimal transport from the fakes to the reals. Rippl, Munk and Sturm 2016, arXiv:1507.04090. Too wide by a third at
     worst: where both distributions are the same, and there are few fakes for so many dimensions.
 
-    None for no more fakes than twice the dimensions, and for fakes whose covariance is singular.
+    Where the fakes leave dimensions out (a feature that is always 0), only those that they do not are transported.
+    None for no more fakes than twice the dimensions, and for fakes that are all the same.
     """
-    n, d = fake_features.shape
-    if n <= 2 * d:
-        return None
     fake, real = gaussian_statistics(fake_features), _double(real)
-    upper = _cholesky(fake.covariance)
-    if upper is None:
+    basis = _support(fake.covariance)
+    if len(fake_features) <= 2 * basis.shape[1] or not basis.numel():
         return None
-    root = _root_of_transport(upper, real.covariance)
-    parts = [_influence(centred, fake.mean - real.mean, root) for centred in _centred(fake_features, fake.mean)]
+    within = Gaussian(basis.T @ real.mean, basis.T @ real.covariance @ basis)
+    upper = torch.linalg.cholesky(basis.T @ fake.covariance @ basis, upper=True)
+    root, shift = _root_of_transport(upper, within.covariance), basis.T @ fake.mean - within.mean
+    parts = [_influence(centred @ basis, shift, root) for centred in _centred(fake_features, fake.mean)]
     influences = torch.cat(parts)
     found = interval_of_mean(influences - influences.mean() + frechet_distance(real, fake))
-    return found and Interval(max(0.0, found.low), found.high, f"delta method over {n} fakes (Rippl et al. 2016)")
+    how = f"delta method over {len(fake_features)} fakes (Rippl et al. 2016)"
+    return found and Interval(max(0.0, found.low), found.high, how)
+
+
+def _support(covariance: Tensor) -> Tensor:
+    """An orthonormal basis (d, k) of the directions in which there is any variance."""
+    if _cholesky(covariance) is not None:
+        return torch.eye(len(covariance), dtype=covariance.dtype)
+    eigenvalues, vectors = torch.linalg.eigh(covariance)
+    return vectors[:, _is_more_than_rounding(eigenvalues)]
+
+
+def _is_more_than_rounding(eigenvalues: Tensor) -> Tensor:
+    return eigenvalues > len(eigenvalues) * EPSILON * eigenvalues[-1]
 
 
 def _root_of_transport(upper: Tensor, covariance: Tensor) -> Tensor:

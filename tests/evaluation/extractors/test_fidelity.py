@@ -1,13 +1,13 @@
 """Published networks against torch-fidelity's own extractors, to the last bit, with random weights in their format."""
 
 import hashlib
-from collections.abc import Mapping
 from zipfile import ZipFile
 
 import pytest
 import torch
+from random_weights import random_weights
 from torch import Tensor, nn
-from torch_fidelity import feature_extractor_clip, feature_extractor_inceptionv3
+from torch_fidelity import feature_extractor_clip
 from torch_fidelity.feature_extractor_clip import CLIPVisual, FeatureExtractorCLIP
 from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
@@ -27,34 +27,6 @@ def pixels(channels: int = 3, size: int = 32, n: int = 3) -> Tensor:
     generator = torch.Generator().manual_seed(size)
     coarse = torch.randint(256, (n, channels, 4, 4), generator=generator).float()  # like a picture: smooth in parts
     return nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 255).to(torch.uint8)
-
-
-def random_weights(shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of such shapes under which activations keep their size from layer to layer."""
-    generator = torch.Generator().manual_seed(0)
-    found = {}
-    for name, like in shapes.items():
-        values = torch.randn(like.shape, generator=generator) if like.is_floating_point() else torch.zeros(like.shape)
-        if like.ndim > 1:
-            values *= (2 / like[0].numel()) ** 0.5
-        elif name.endswith(("running_var", ".weight")):
-            values = 1 + 0.2 * values.tanh()
-        else:
-            values *= 0.1
-        found[name] = values.to(like.dtype)
-    return found
-
-
-@pytest.fixture(scope="module")
-def inception_file(tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:  # its constructor always loads something
-        patch.setattr(FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-        patch.setattr(feature_extractor_inceptionv3, "load_state_dict_from_url", lambda *_, **__: None)
-        like = FeatureExtractorInceptionV3("inception-v3-compat", ["2048"]).state_dict()
-    path = tmp_path_factory.mktemp("weights") / "inception.pth"
-    torch.save(random_weights(like), path)
-    yield path
-    path.unlink()  # 100 MB; pytest keeps the folders of its last runs
 
 
 @pytest.fixture(scope="module")
