@@ -26,7 +26,7 @@ class Finding:
 
 
 def findings() -> list[Finding]:
-    return [_versions(), *_devices(), _wandb(), _slurm(), *_data()]
+    return [_versions(), *_devices(), _wandb(), _slurm(), *_weights(), *_data()]
 
 
 def _versions() -> Finding:
@@ -65,6 +65,20 @@ def _slurm() -> Finding:
     return Finding(
         "SLURM", sbatch is not None, sbatch or "no sbatch on the path", "" if sbatch else "needed on clusters only"
     )
+
+
+def _weights() -> Iterator[Finding]:
+    """Of the networks that the literature's protocols look through."""
+    from ganzoo.evaluation.extractors.weights import hub_folder, published
+
+    for name in ("inception-v3-compat", "vgg16"):
+        weights = published(name)
+        path = hub_folder() / weights.file
+        advice = f"downloaded when a protocol needs it, or by hand from {weights.url}"
+        there = path.is_file()
+        yield Finding(
+            f"weights {name}", there, str(path) if there else f"not in {path.parent}", "" if there else advice
+        )
 
 
 def _data() -> Iterator[Finding]:

@@ -48,7 +48,7 @@ def _scatter(points: Points, size: int = 512) -> np.ndarray:
 def save_samples(samples: Images, out: Path, labels: Labels | None = None) -> None:
     """Writes samples as a grid (.png), an .npz (arr_0: uint8 NHWC, or float points), a StyleGAN zip, or a folder.
 
-    Classes go with them as arr_1 of the .npz and as the labels in dataset.json of the zip.
+    Classes go with them as arr_1 of the .npz and as the labels in dataset.json of the zip and the folder.
 
     Raises:
         InputError: the name's ending is none of those, or points are asked for as single images.
@@ -71,14 +71,20 @@ def save_samples(samples: Images, out: Path, labels: Labels | None = None) -> No
     for name, array in zip(names, arrays, strict=True):
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_bytes(_png(array))
+    if labels is not None:
+        (out / "dataset.json").write_text(_index(names, labels))
+
+
+def _index(names: list[str], labels: Labels | None) -> str:
+    """StyleGAN's dataset.json."""
+    return json.dumps({"labels": labels if labels is None else [*zip(names, labels.tolist(), strict=True)]})
 
 
 def _write_zip(file, names: list[str], arrays: np.ndarray, labels: Labels | None) -> None:
-    classes = None if labels is None else [list(pair) for pair in zip(names, labels.tolist(), strict=True)]
     with ZipFile(file, "w") as archive:
         for name, array in zip(names, arrays, strict=True):
             archive.writestr(ZipInfo(name), _png(array))  # ZipInfo has no date: the same samples are the same bytes
-        archive.writestr(ZipInfo("dataset.json"), json.dumps({"labels": classes}))
+        archive.writestr(ZipInfo("dataset.json"), _index(names, labels))
 
 
 def _png(array: np.ndarray) -> bytes:

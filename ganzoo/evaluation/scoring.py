@@ -11,7 +11,7 @@ from torch import Tensor
 from ganzoo.errors import InputError
 from ganzoo.evaluation.extraction import Seen
 from ganzoo.evaluation.metrics.classes import class_accuracy, inception_interval, inception_score, stacked_modes
-from ganzoo.evaluation.metrics.estimate import Estimate, interval_of_share
+from ganzoo.evaluation.metrics.estimate import Estimate, Interval, interval_of_share
 from ganzoo.evaluation.metrics.frechet import (
     Gaussian,
     class_frechet,
@@ -112,9 +112,7 @@ class Comparison:
         return _there(self.fake.features)
 
     def shuffled(self, rows: Tensor) -> Tensor:
-        """What is split or cut into blocks must be in no order: files may be sorted by class. Fakes drawn here are not."""
-        if self.drawable is not None:
-            return rows
+        """What is split or cut into blocks must be in no order, and files may be sorted by class."""
         return rows[torch.randperm(len(rows), generator=purpose_seed(self.protocol, "given"))]
 
     @cached_property
@@ -167,12 +165,19 @@ def _kid(c: Comparison) -> Estimates:
     distance = kernel_distance(
         c.real.features, c.features, subsets=c.protocol.kid_subsets, subset_size=size, generator=generator
     )
-    interval = kernel_interval(c.real.features, c.shuffled(c.features), block_size=size) if c.intervals else None
+    interval = None
+    if c.intervals and (
+        blocks := kernel_interval(c.shuffled(c.real.features), c.shuffled(c.features), block_size=size)
+    ):
+        reach = (blocks.high - blocks.low) / 2
+        interval = Interval(distance - reach, distance + reach, blocks.how)
     return {"kid": Estimate(distance, interval)}
 
 
 def _inception_score(c: Comparison) -> Estimates:
-    logits, splits = c.shuffled(_there(c.fake.logits)), c.protocol.inception_splits
+    logits, splits = _there(c.fake.logits), c.protocol.inception_splits
+    if c.drawable is None:  # fakes drawn here are in no order
+        logits = c.shuffled(logits)
     mean, deviation = inception_score(logits, splits=splits)
     interval = inception_interval(logits, splits=splits)
     return {"inception_score": Estimate(mean, interval), "inception_score_std": Estimate(deviation)}

@@ -88,7 +88,7 @@ def hub_weights(name: str, weights: Weights) -> Path:
 
     Raises InputError where it cannot be had or is another file than the published one.
     """
-    path = Path(torch.hub.get_dir()) / "checkpoints" / weights.file
+    path = hub_folder() / weights.file
     if not path.is_file():
         _download(name, weights, path)
     elif not sha256_of(path).startswith(weights.sha256):
@@ -98,6 +98,11 @@ def hub_weights(name: str, weights: Weights) -> Path:
             f"downloaded again from {weights.url}, or name it on purpose: `--extractor FILE`",
         )
     return path
+
+
+def hub_folder() -> Path:
+    """Where torch.hub keeps files of weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints"
 
 
 def _download(name: str, weights: Weights, path: Path) -> None:

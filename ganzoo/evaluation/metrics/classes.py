@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from ganzoo.evaluation.metrics.estimate import Interval, interval_of_splits
-from ganzoo.evaluation.metrics.frechet import refuse_broken
 from ganzoo.evaluation.metrics.modes import kl_from_uniform
+from ganzoo.evaluation.metrics.numerics import refuse_broken
 from ganzoo.shapes import ClassLogits, Labels
 
 

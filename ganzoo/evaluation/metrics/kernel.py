@@ -4,8 +4,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.evaluation.metrics.estimate import Interval, interval_of_splits
-from ganzoo.evaluation.metrics.frechet import refuse_broken
-from ganzoo.evaluation.metrics.numerics import OtherFeatures
+from ganzoo.evaluation.metrics.numerics import OtherFeatures, refuse_broken
 from ganzoo.shapes import Features
 
 FEWEST_BLOCKS = 3  # with fewer, Student's t reaches too far to say anything

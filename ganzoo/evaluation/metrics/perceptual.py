@@ -12,7 +12,15 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from ganzoo.errors import InputError
-from ganzoo.evaluation.extractors.weights import Weights, brief, checked_state, hub_weights, published, sha256_of
+from ganzoo.evaluation.extractors.weights import (
+    Weights,
+    brief,
+    checked_state,
+    hub_folder,
+    hub_weights,
+    published,
+    sha256_of,
+)
 from ganzoo.evaluation.metrics.estimate import Estimate, Interval, interval_of_mean, interval_of_splits
 from ganzoo.evaluation.metrics.ms_ssim import random_pairs
 from ganzoo.shapes import Images, Labels, Latents, PerSample
@@ -182,6 +190,6 @@ def _lpips_files() -> list[Path]:
         return [hub_weights("LPIPS", weights) for weights in wanted]
     except InputError as error:
         files = " and ".join(f"{weights.file} ({weights.url})" for weights in wanted)
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
+        folder = hub_folder()
         reason = brief(error.__cause__ if isinstance(error.__cause__, Exception) else error)
         raise InputError("LPIPS", f"needs {files} in {folder}, and they cannot be had: {reason}") from error

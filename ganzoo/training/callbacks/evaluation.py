@@ -90,7 +90,7 @@ KEPT = ("scores", "first", "floor", "best", "seconds")  # in the checkpoint
 
 @contextmanager
 def of_first_rank(network: torch.nn.Module) -> Iterator[None]:
-    """The network with the first rank's buffers: ranks have BatchNorm statistics of their own, one network is scored."""
+    """The network with the first rank's buffers: each has BatchNorm statistics of its own; one network is scored."""
     if world_size() == 1:
         yield
         return
