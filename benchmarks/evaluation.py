@@ -1,6 +1,6 @@
 """The evaluation loop against the bare forward of its extractor, on the same images: medians of interleaved repeats.
 
-python benchmarks/evaluation.py [--repeats 5] [--inception WEIGHTS.pth]
+python benchmarks/evaluation.py [--repeats 3] [--inception WEIGHTS.pth]
 
 The loop reads, rounds, checks and collects; the bare forward does not. Without a file of Inception's weights, random
 ones are used: they take as long.
@@ -67,14 +67,14 @@ def row(name: str, extractor: Extractor, pixels: Tensor, source: Source, repeats
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--inception")
     asked = parser.parse_args()
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
     print("| images, extractor | images | bare forward, images/s | loop, images/s | loop / bare |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder:
         small = digits.load(digits.Config(resolution=32), "train").values.repeat(4, 1, 1, 1)
-        colour = small[:256].expand(-1, 3, -1, -1).contiguous()
+        colour = small[:128].expand(-1, 3, -1, -1).contiguous()
         save_samples(to_network_range(small), Path(folder) / "small.zip")
         save_samples(to_network_range(colour), Path(folder) / "colour.zip")
         ours, theirs = load_extractor(DIGITS)[0], inception(asked.inception, Path(folder))

@@ -70,6 +70,7 @@ def table(n: int, d: int, repeats: int) -> None:
     timed = cases(n, d)
     for _ in range(repeats):
         for name, compute in timed.items():
+            time.sleep(0.5)  # threads of the one before go on spinning for a while
             started = time.perf_counter()
             found[name] = compute()
             taken.setdefault(name, []).append(time.perf_counter() - started)

@@ -135,9 +135,9 @@ def _roots(squared: np.ndarray) -> tuple[float, float]:
 
 def _cholesky(covariance: Tensor) -> Tensor | None:
     """The upper triangular A with A^T A = covariance; None where that is singular, or was before rounding."""
-    upper, failed = torch.linalg.cholesky_ex(covariance, upper=True)
-    rounding = len(upper) * EPSILON * covariance.diagonal().max()
-    return None if failed or upper.diagonal().min().square() <= rounding else upper
+    upper, failed = lapack.dpotrf(covariance.numpy().T)
+    rounding = len(upper) * EPSILON * covariance.diagonal().max().item()
+    return None if failed or upper.diagonal().min() ** 2 <= rounding else torch.from_numpy(upper)
 
 
 def _factor(gaussian: Gaussian) -> Tensor:
