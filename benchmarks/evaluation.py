@@ -71,7 +71,9 @@ def main() -> None:
     parser.add_argument("--inception")
     asked = parser.parse_args()
     print(f"{platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n")
-    print("| images, extractor | images | bare forward, images/s | loop, images/s | loop / bare |\n|---|---|---|---|---|")
+    print(
+        "| images, extractor | images | bare forward, images/s | loop, images/s | loop / bare |\n|---|---|---|---|---|"
+    )
     with tempfile.TemporaryDirectory() as folder:
         small = digits.load(digits.Config(resolution=32), "train").values.repeat(4, 1, 1, 1)
         colour = small[:128].expand(-1, 3, -1, -1).contiguous()

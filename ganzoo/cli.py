@@ -113,11 +113,10 @@ def _tell_outcome(record: dict[str, Any], grids: list[Path]) -> None:
     if evaluation:
         primary = evaluation["protocol"]["primary"]
         first, last = evaluation["first"][primary], evaluation["last"]["scores"][primary]
-        click.echo(
-            f"{primary} by {evaluation['protocol']['name']}: {first:.4g} at the start, {last:.4g} at the end, "
-            f"{evaluation['floor'][primary]:.4g} for held-out real samples (the floor)",
-            err=True,
-        )
+        floor = evaluation["floor"].get(primary)  # a path length has none: real images have no latents
+        said = "" if floor is None else f", {floor:.4g} for other real samples (the floor)"
+        at = f"{primary} by {evaluation['protocol']['name']}"
+        click.echo(f"{at}: {first:.4g} at the start, {last:.4g} at the end{said}", err=True)
     if grids:
         click.echo(f"samples: {grids[-1]}", err=True)
 

@@ -48,6 +48,17 @@ def cache_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         yield
 
 
+@pytest.fixture(scope="session")
+def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Inception with random weights, written once in a process."""
+    from random_weights import write_inception
+
+    path = tmp_path_factory.mktemp("weights") / "inception.pth"
+    write_inception(path)
+    yield path
+    path.unlink()  # 100 MB; pytest keeps the folders of its last runs
+
+
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch) -> str:
     """The example plugin, on the Python path."""

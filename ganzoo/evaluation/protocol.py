@@ -132,10 +132,12 @@ class Protocol(Settings):
                 yield Problem(
                     key, f"{getattr(self, key)} pairs need twice as many fakes, and num_fake is {self.num_fake}"
                 )
-        for key in ("fid_num_fake", "fid_infinity_smallest"):
-            used = key.removesuffix("_smallest") in self.metrics or key == "fid_num_fake"
-            if used and (getattr(self, key) or 0) > self.num_fake:
-                yield Problem(key, f"{getattr(self, key)} is more than num_fake, {self.num_fake}")
+        if (self.fid_num_fake or 0) > self.num_fake:
+            yield Problem("fid_num_fake", f"{self.fid_num_fake} is more than num_fake, {self.num_fake}")
+        room = self.num_fake - self.fid_infinity_smallest
+        if "fid_infinity" in self.metrics and room < self.fid_infinity_sizes:
+            sizes = f"{self.fid_infinity_sizes} sizes up to num_fake, {self.num_fake}"
+            yield Problem("fid_infinity_smallest", f"{self.fid_infinity_smallest} leaves no room for {sizes}")
 
     @property
     def scores(self) -> tuple[str, ...]:

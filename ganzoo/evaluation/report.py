@@ -20,7 +20,9 @@ def tables(answers: Sequence[Answer]) -> Iterator[Table]:
 
 def _one(answer: Answer) -> Table:
     title = f"{answer['source']}: {answer['protocol']['name']} against {_reference(answer)}"
-    rows = [(name, f"{value:.5g}", _floor(answer, name), _interval(answer, name)) for name, value in _scores(answer)]
+    rows: list[tuple[str, ...]] = [
+        (name, f"{value:.5g}", _floor(answer, name), _interval(answer, name)) for name, value in _scores(answer)
+    ]
     return title, ("score", "value", "floor", "95 % interval"), rows
 
 

@@ -49,7 +49,8 @@ def purpose_seed(protocol: Protocol, purpose: Purpose) -> torch.Generator:
 
 def fewest_samples(protocol: Protocol) -> int:
     """The fewest samples that every metric of the protocol can do with."""
-    return max(2, protocol.precision_recall_k + 1, protocol.density_coverage_k + 1, protocol.inception_splits)
+    line = protocol.fid_infinity_smallest + protocol.fid_infinity_sizes if "fid_infinity" in protocol.metrics else 2
+    return max(line, protocol.precision_recall_k + 1, protocol.density_coverage_k + 1, protocol.inception_splits)
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,15 @@ class Comparison:
 def compare(comparison: Comparison) -> Estimates:
     """Every score of the protocol that these samples can have, in the order of `SCORES`.
 
-    Raises InputError where only statistics of the reference are at hand and a metric needs its samples.
+    Raises InputError where only statistics of the reference are at hand and a metric needs its samples, and for
+    samples that a metric cannot do with (a class of which there is one, images too small).
     """
     found = Estimates()
     for metric in comparison.protocol.metrics:
-        found |= METRICS[metric](comparison)
+        try:
+            found |= METRICS[metric](comparison)
+        except ValueError as error:
+            raise InputError(f"protocol {comparison.protocol.name}", f"{metric}: {error}") from error
     return {key: found[key] for key in SCORES if key in found}
 
 

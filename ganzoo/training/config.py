@@ -103,7 +103,7 @@ class EvaluationConfig(Settings):
 
     protocol: str | None = setting(None, "name of a protocol, or a .yaml file of one; null: no scores")
     every_generator_updates: int = setting(1000, "also at the start and at the end", at_least=1)
-    extractor: str | None = setting(None, "file written by `ganzoo extractor train`, for protocols that take one")
+    extractor: str | None = setting(None, "a file of weights for it: of `ganzoo extractor train`, or PyTorch's")
 
     def problems(self) -> Iterator[Problem]:
         if self.extractor is not None and self.protocol is None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from lightning import Trainer
 
+from ganzoo.errors import InputError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.ranks import world_size
 from ganzoo.training.callbacks import AfterGeneratorUpdates
@@ -50,6 +51,7 @@ class Evaluation(AfterGeneratorUpdates):
             with untouched_randomness(), of_first_rank(gan.ema_generator):
                 self.scores = self.evaluator.score(gan)
                 self.floor = self.floor or self.evaluator.floor()
+        self._refuse_without_primary()
         self.seconds += time.perf_counter() - started
         self.first = self.first or self.scores
         gan.log_now({f"evaluation/{name}": score for name, score in self.scores.items()})
@@ -57,6 +59,12 @@ class Evaluation(AfterGeneratorUpdates):
         if self._is_best(self.scores):
             self.best = {"generator_updates": gan.generator_updates, "scores": self.scores}
             self.checkpoints.keep_as_best(trainer, gan)
+
+    def _refuse_without_primary(self) -> None:
+        """The samples may be such as cannot have it: class-wise FID of a generator without classes."""
+        if self.protocol.primary not in self.scores:
+            refused = f"{self.protocol.name}'s primary score, {self.protocol.primary}, cannot be had of this generator"
+            raise InputError("evaluation.protocol", refused)
 
     def _is_best(self, scores: dict[str, float]) -> bool:
         new = scores[self.protocol.primary]
