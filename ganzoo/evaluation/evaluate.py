@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ganzoo.data.base import DataConfig
 from ganzoo.errors import InputError
-from ganzoo.evaluation.evaluator import Evaluator
+from ganzoo.evaluation.evaluator import Evaluator, refuse_too_few
 from ganzoo.evaluation.extraction import Seen, Tell
 from ganzoo.evaluation.extractors.base import Extractor
 from ganzoo.evaluation.extractors.loading import extractor_of
@@ -135,13 +135,16 @@ class _Session:
         file = _file_for(protocol, self.files) or _file_for(protocol, self.subject.extractors)
         if refusal := protocol.refuses_extractor(file):
             raise InputError("--extractor", refusal)
+        subject, data = self.subject, self.subject.data if self.against is None else None
+        if subject.samples is not None:
+            refuse_too_few(protocol, subject.samples)  # told before weights are looked for
+        real = data or reals_against(protocol, self.against, subject.shape, subject.path)
         key = (protocol.extractor, protocol.resize, file)
         if key not in self.extractors:
             self.extractors[key] = extractor_of(protocol, file)
-        data = self.subject.data if self.against is None else None
         return Evaluator(
             protocol,
-            data or reals_against(protocol, self.against, self.subject.shape, self.subject.path),
+            real,
             extractor=self.extractors[key],
             extractor_file=file,
             device=self.device,

@@ -128,12 +128,8 @@ class Evaluator:
 
     def chosen(self, samples: Source) -> Tensor:
         """Indices of the samples that are scored. Raises TooFewSamples where the protocol scores more."""
-        wanted = self.protocol.num_fake
-        if samples.count < wanted:
-            raise TooFewSamples(
-                samples.name, f"protocol {self.protocol.name} scores {wanted} samples, and there are {samples.count}"
-            )
-        return some_of(samples.count, wanted, purpose_seed(self.protocol, "given"))
+        refuse_too_few(self.protocol, samples)
+        return some_of(samples.count, self.protocol.num_fake, purpose_seed(self.protocol, "given"))
 
     def estimates(self, seen: Seen | None, *, drawable: Drawable | None = None, intervals: bool = False) -> Estimates:
         """The scores of what was seen of samples (None: on another process than the first)."""
@@ -157,12 +153,9 @@ class Evaluator:
     def floor(self) -> Scores:
         """The scores of other real samples, by default the held-out ones: what a generator as good as the data gets.
 
-        As many as the protocol has fakes, or all there are. Raises TooFewSamples where these do not suffice.
+        As many as the protocol has fakes, or all there are. Raises TooFewSamples where these do not suffice, InputError
+        where there are no other real samples.
         """
-        return values_of(self.floor_estimates())
-
-    def floor_estimates(self, intervals: bool = False) -> Estimates:
-        """As `floor`. Raises InputError where there are no other real samples."""
         if self.real.floor is None:
             raise InputError(self.real.name, "has no other real samples to measure a floor on")
         source, fewest = self.real.floor(), fewest_samples(self.protocol)
@@ -170,13 +163,13 @@ class Evaluator:
             wanted = f"protocol {self.protocol.name} needs {fewest} of them, and there are {source.count}"
             raise TooFewSamples(f"real samples for the floor ({source.name})", wanted)
         some = some_of(source.count, self.protocol.num_fake, purpose_seed(self.protocol, "given"))
-        return self.estimates(StoredView(source, some, self.sight, self.cache).see(self.tell), intervals=intervals)
+        return values_of(self.estimates(StoredView(source, some, self.sight, self.cache).see(self.tell)))
 
     @cached_property
     def reference(self) -> Reference:
         """Raises TooFewSamples where the real samples are fewer than the protocol asks for."""
         real = self.real.reference
-        if not self.protocol.needs("features") and not self.protocol.needs("reals"):
+        if not self.compares:
             return Reference(self.protocol, None, _unread)
         if isinstance(real, Gaussian):
             statistics = real
@@ -206,7 +199,12 @@ class Evaluator:
     def fitted(self, samples: Source) -> Source:
         """The samples as they can be compared with the reference. Raises InputError where they cannot."""
         real = self.real.reference
-        return samples if isinstance(real, Gaussian) else fitting(samples, real(), self.protocol)
+        return fitting(samples, real(), self.protocol) if self.compares and not isinstance(real, Gaussian) else samples
+
+    @property
+    def compares(self) -> bool:
+        """Whether a metric looks at real samples: a path length does not."""
+        return self.protocol.needs("features") or self.protocol.needs("reals")
 
     def _check_given(self, values: Tensor) -> None:
         points = self.protocol.samples == "points"
@@ -229,6 +227,13 @@ class Evaluator:
         if "real_view" in self.__dict__:  # it was read
             reference |= {"count": len(self.real_view.indices), "sha256": self.real_view.sha256}
         return {"protocol": to_plain(self.protocol), "extractor": extractor, "reference": reference}
+
+
+def refuse_too_few(protocol: Protocol, samples: Source) -> None:
+    """Raises TooFewSamples where the protocol scores more than there are."""
+    if samples.count < protocol.num_fake:
+        wanted = f"protocol {protocol.name} scores {protocol.num_fake} samples, and there are {samples.count}"
+        raise TooFewSamples(samples.name, wanted)
 
 
 def _unread() -> Gaussian:

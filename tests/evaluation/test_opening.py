@@ -1,9 +1,6 @@
 """Samples from anywhere: what they are, in which order, and what is said of those that cannot be used."""
 
 import json
-import zipfile
-from collections.abc import Callable
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -11,62 +8,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import ALL, COLOUR, GREY, encoded, everything, folder, named, npz, packed, planes, refusal
 from PIL import Image
-from torch import Tensor
 
-from ganzoo.errors import InputError
 from ganzoo.evaluation.arrays import read_statistics
 from ganzoo.evaluation.opening import AHEAD, FilesSource, open_source
 from ganzoo.evaluation.sources import HeldSource
-
-GREY = np.arange(60, dtype=np.uint8).reshape(10, 2, 3)  # ten images, 3 wide and 2 high
-COLOUR = np.random.default_rng(0).integers(0, 256, (10, 2, 3, 3), dtype=np.uint8)
-ALL = torch.arange(10)
-
-
-def encoded(array: np.ndarray, format: str = "PNG") -> bytes:
-    file = BytesIO()
-    Image.fromarray(array).save(file, format)
-    return file.getvalue()
-
-
-def named(arrays: np.ndarray, names: str = "{:02}.png") -> dict[str, bytes]:
-    return {names.format(number): encoded(array) for number, array in enumerate(arrays)}
-
-
-def folder(root: Path, files: dict[str, bytes]) -> str:
-    for name, content in files.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(content)
-    return str(root)
-
-
-def packed(path: Path, files: dict[str, bytes]) -> str:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return str(path)
-
-
-def npz(path: Path, **arrays: np.ndarray) -> str:
-    np.savez(path, **arrays)
-    return str(path)
-
-
-def planes(arrays: np.ndarray) -> Tensor:
-    return torch.from_numpy(arrays[:, None] if arrays.ndim == 3 else arrays.transpose(0, 3, 1, 2).copy())
-
-
-def refusal(what: Callable[[], object]) -> str:
-    """What the error says, which must be an InputError: exit code 2."""
-    with pytest.raises(InputError) as caught:
-        what()
-    return str(caught.value)
-
-
-def everything(source) -> Tensor:
-    return torch.cat(list(source.batches(list(torch.arange(source.count).split(4)))))
-
 
 GROUPS = [torch.tensor(group, dtype=torch.int64) for group in ([3, 1, 4], [1], [], [9, 0, 0, 5])]
 

@@ -128,8 +128,9 @@ def density_coverage(
 
 def _density_coverage(within: Tensor, around: Tensor, k: int) -> DensityCoverage:
     """Of how many fakes are within every real's ball (n,), and how many such balls are around every fake (m,)."""
-    density = around.sum().item() / (k * len(around))
-    return DensityCoverage(Estimate(density, interval_of_mean(around.double() / k)), _share(within > 0))
+    density, found = around.sum().item() / (k * len(around)), interval_of_mean(around.double() / k)
+    interval = found and found._replace(low=max(0.0, found.low))
+    return DensityCoverage(Estimate(density, interval), _share(within > 0))
 
 
 def _share(hits: Tensor) -> Estimate:
