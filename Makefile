@@ -27,7 +27,7 @@ format: .venv/ready-dev
 	$(BIN)/ruff format .
 
 extractor: .venv/ready  ## train the embedded digits extractor again
-	$(BIN)/ganzoo extractor train data=digits --out ganzoo/evaluation/weights/digits.safetensors
+	OMP_NUM_THREADS=1 $(BIN)/ganzoo extractor train data=digits --out ganzoo/evaluation/weights/digits.safetensors
 
 clean:
 	rm -rf .venv build dist *.egg-info

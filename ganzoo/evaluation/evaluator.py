@@ -222,7 +222,7 @@ class Evaluator:
         """For records: the protocol, the extractor and its weights, the reference."""
         extractor: dict[str, Any] = {"name": self.protocol.extractor}
         if self.extractor is not None and self.extractor.weights_sha256:
-            extractor["weights_sha256"] = self.extractor.weights_sha256
+            extractor |= {"weights_sha256": self.extractor.weights_sha256, **self.extractor.about}
         reference = dict(self.real.about)
         if "real_view" in self.__dict__:  # it was read
             reference |= {"count": len(self.real_view.indices), "sha256": self.real_view.sha256}

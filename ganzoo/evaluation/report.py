@@ -15,7 +15,8 @@ def tables(answers: Sequence[Answer]) -> Iterator[Table]:
         yield _beside(answers)
     columns = ("", *(answer["protocol"]["name"] for answer in answers))
     facts = [_facts(answer) for answer in answers]
-    yield "how they were made", columns, [(name, *(fact.get(name, "") for fact in facts)) for name in _names(facts)]
+    shown = [name for name in _names(facts) if any(fact[name] for fact in facts)]
+    yield "how they were made", columns, [(name, *(fact[name] for fact in facts)) for name in shown]
 
 
 def _one(answer: Answer) -> Table:
@@ -65,12 +66,13 @@ def _facts(answer: Answer) -> dict[str, str]:
     protocol, reference = answer["protocol"], answer["reference"]
     named = "name" in reference
     extractor = answer["extractor"]["name"]
-    digest = answer["extractor"].get("weights_sha256")
+    digest, accuracy = (answer["extractor"].get(key) for key in ("weights_sha256", "heldout_accuracy"))
     return {
         "reference": f"{_reference(answer)}, {protocol['split']} split" if named else _reference(answer),
         "real samples": f"{reference['count']:,}" if reference.get("count") else "statistics",
         "fakes": f"{protocol['num_fake']:,}, {'rounded to uint8' if protocol['quantise'] else 'not rounded'}",
         "extractor": f"{extractor}, weights {digest[:16]}" if digest else extractor,
+        "classifier": f"{accuracy:.2%} of held-out {answer['extractor']['data']}" if accuracy else "",
         "resize": protocol["resize"] if digest else "",
         "seed": str(protocol["seed"]),
     }

@@ -42,3 +42,9 @@ def test_several_protocols_stand_side_by_side():
     assert rows == [("fid", "1.25 (0.5)", "2"), ("kid", "-0.5 (0)", ""), ("recall", "", "0.25")]
     assert ("real samples", "60,000", "statistics") in facts and ("extractor", facts[3][1], "none") in facts
     assert ("fakes", "50,000, rounded to uint8", "50,000, not rounded") in facts
+
+
+def test_a_classifier_is_shown_with_its_accuracy():
+    known = {"name": "classifier", "weights_sha256": "0" * 64, "heldout_accuracy": 0.98765, "data": "mnist"}
+    _, (_, _, facts) = tables([{**ONE, "extractor": known}])
+    assert ("classifier", "98.77% of held-out mnist") in facts

@@ -18,6 +18,7 @@ from ganzoo.data import digits, ring8
 from ganzoo.errors import GanzooError
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
+from ganzoo.training.callbacks.evaluation import of_first_rank
 
 rank, world = int(sys.argv[1]), int(sys.argv[2])
 if world > 1:
@@ -61,6 +62,11 @@ try:
     evaluator.score(broken)
 except GanzooError as error:
     found["error"] = type(error).__name__
+norm = torch.nn.BatchNorm1d(1)
+norm.running_mean.fill_(rank + 1)
+with of_first_rank(norm):
+    found["of first rank"] = norm.running_mean.item()
+found["own again"] = norm.running_mean.item()
 print(json.dumps(found))
 if world > 1:
     distributed.destroy_process_group()
@@ -96,7 +102,8 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_every_process_has_the_scores_of_one(world, alone, tmp_path):
-    for said in scores_on(world, tmp_path):
+    for rank, said in enumerate(scores_on(world, tmp_path)):
+        assert (said["of first rank"], said["own again"]) == (1, rank + 1)
         assert said.keys() == alone.keys() and said["error"] == "BrokenSamples"
         for kind in ("generator", "function", "floor", "points"):
             assert said[kind] == pytest.approx(alone[kind], rel=1e-9, abs=1e-12)

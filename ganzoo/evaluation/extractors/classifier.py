@@ -111,7 +111,7 @@ def to_native(images: Images, resolution: int, channels: int) -> NativeImages:
 def save_extractor(path: Path, classifier: Classifier, card: Card) -> None:
     """Writes the file in one piece: it is either whole or not there. Raises GanzooError where it cannot be written."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in classifier.state_dict().items()}
-    encoded = save(weights, metadata={CARD: json.dumps(asdict(card))})
+    encoded = save(weights, metadata={CARD: json.dumps({**asdict(card), "layers": classifier.layers})})
     write_atomically(path, lambda file: file.write(encoded))
 
 
@@ -132,12 +132,15 @@ def load_extractor(path: Path) -> tuple[Classifier, Card]:
         raise InputError(path, f"is a broken extractor: {error}") from error
     digest = sha256_of(path)
     classifier.identity, classifier.weights_sha256 = f"classifier {digest[:16]}", digest
+    known = ("data", "data_sha256", "heldout_accuracy")
+    classifier.about = {key: getattr(card, key) for key in known} | {"layers": list(classifier.layers)}
     return classifier.eval().requires_grad_(False), card
 
 
 def _card(text: str) -> Card:
     """Raises TypeError, ValueError or KeyError where the text is no card."""
     fields = json.loads(text)
+    fields.pop("layers", None)  # for who reads the file; the network is built from the rest
     card = Card(**{**fields, "class_names": tuple(fields["class_names"])})
     if not (isinstance(card.resolution, int) and 1 <= card.resolution <= 4096 and card.channels in (1, 3)):
         raise ValueError(f"resolution {card.resolution!r} or channels {card.channels!r} cannot be")

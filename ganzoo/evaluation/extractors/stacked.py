@@ -18,7 +18,7 @@ class Stacked(Extractor):
         super().__init__()
         self.classifier = classifier
         self.identity = f"stacked {classifier.identity}"
-        self.weights_sha256 = classifier.weights_sha256
+        self.weights_sha256, self.about = classifier.weights_sha256, classifier.about
         self.batch_size = max(1, classifier.batch_size // CHANNELS)
 
     def forward(self, samples: Tensor) -> Extracted:

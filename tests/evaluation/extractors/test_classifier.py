@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from ganzoo.data.digits import Config, load
@@ -136,6 +137,15 @@ def test_the_layers_are_those_of_the_network(file):
         "mean over positions",
         "linear, 64 -> 3",
     )
+
+
+def test_the_card_in_the_file_says_what_there_is_to_know(file):
+    with safe_open(file, framework="pt") as opened:
+        card = json.loads(opened.metadata()[CARD])
+    classifier = load_extractor(file)[0]
+    assert card["layers"] == list(classifier.layers) == classifier.about["layers"]
+    for key in ("data", "data_sha256", "heldout_accuracy"):
+        assert card[key] == getattr(ABOUT, key) == classifier.about[key]
 
 
 def test_a_file_gives_the_same_classifier(file):
