@@ -24,7 +24,7 @@ metrics: [fid, kid, inception_score, precision_recall]
 inception_splits: 1
 kid_subsets: 1
 kid_subset_size: {COUNT}
-precision_recall_k: 3
+precision_recall_k: 1
 primary: fid
 """
 
@@ -64,6 +64,7 @@ def test_scores_of_two_folders(folders, inception_file):
         isc_splits=1,
         kid_subsets=1,
         kid_subset_size=COUNT,
+        prc_neighborhood=1,
         batch_size=64,
         cache=False,
         save_cpu_ram=True,  # no worker processes
