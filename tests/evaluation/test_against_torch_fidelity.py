@@ -47,6 +47,7 @@ def folders(tmp_path_factory) -> tuple[Path, Path, Path]:
     return folder(place / "fakes", COUNT, 1), folder(place / "reals", COUNT, 2), place / "random-v1.yaml"
 
 
+@pytest.mark.slow
 def test_scores_of_two_folders(folders, inception_file):
     """Of 10 images in 2048 dimensions, 2,039 eigenvalues of their product of covariances are nothing but rounding."""
     fakes, reals, protocol = folders
