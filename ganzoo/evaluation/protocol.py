@@ -55,7 +55,7 @@ class Protocol(Settings):
     num_real: int | None = setting(None, "reference: that many of the split; null: all of it", at_least=2)
     max_real: int | None = setting(None, "where num_real is null: at most that many of the split", at_least=2)
     num_fake: int = setting(help="fakes, and real samples for the floor", at_least=2, at_most=1_000_000)
-    fid_num_fake: int | None = setting(None, "FID is of the first that many fakes; null: of all", at_least=2)
+    fid_num_fake: int | None = setting(None, "FID is of that many of the fakes; null: of all", at_least=2)
     extractor: Extractor = setting(help="classifier, stacked-classifier: the file of evaluation.extractor")
     weights: str | None = setting(None, "how the SHA-256 of the extractor's weights begins; null: any weights")
     resolution: int | None = setting(None, "the reference is read at this size; null: the experiment's", at_least=4)

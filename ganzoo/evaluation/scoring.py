@@ -112,9 +112,13 @@ class Comparison:
     def features(self) -> Tensor:
         return _there(self.fake.features)
 
-    def shuffled(self, rows: Tensor) -> Tensor:
-        """What is split or cut into blocks must be in no order, and files may be sorted by class."""
+    def in_no_order(self, rows: Tensor) -> Tensor:
+        """What is cut short, split or blocked must be in no order, and files may be sorted by class."""
         return rows[torch.randperm(len(rows), generator=purpose_seed(self.protocol, "given"))]
+
+    def fakes_in_no_order(self, rows: Tensor) -> Tensor:
+        """The same of fakes; those that were drawn here are in none."""
+        return rows if self.drawable is not None else self.in_no_order(rows)
 
     @cached_property
     def neighbours(self) -> NeighbourScores:
@@ -145,7 +149,9 @@ def compare(comparison: Comparison) -> Estimates:
 
 
 def _fid(c: Comparison) -> Estimates:
-    features = c.features[: c.protocol.fid_num_fake]
+    features = c.features
+    if c.protocol.fid_num_fake is not None:
+        features = c.fakes_in_no_order(features)[: c.protocol.fid_num_fake]
     distance = frechet_distance(c.real.statistics, gaussian_statistics(features))
     return {"fid": Estimate(distance, frechet_interval(c.real.statistics, features) if c.intervals else None)}
 
@@ -172,7 +178,7 @@ def _kid(c: Comparison) -> Estimates:
     )
     interval = None
     if c.intervals and (
-        blocks := kernel_interval(c.shuffled(c.real.features), c.shuffled(c.features), block_size=size)
+        blocks := kernel_interval(c.in_no_order(c.real.features), c.in_no_order(c.features), block_size=size)
     ):
         reach = (blocks.high - blocks.low) / 2
         interval = Interval(distance - reach, distance + reach, blocks.how)
@@ -180,9 +186,7 @@ def _kid(c: Comparison) -> Estimates:
 
 
 def _inception_score(c: Comparison) -> Estimates:
-    logits, splits = _there(c.fake.logits), c.protocol.inception_splits
-    if c.drawable is None:  # fakes drawn here are in no order
-        logits = c.shuffled(logits)
+    logits, splits = c.fakes_in_no_order(_there(c.fake.logits)), c.protocol.inception_splits
     mean, deviation = inception_score(logits, splits=splits)
     interval = inception_interval(logits, splits=splits)
     return {"inception_score": Estimate(mean, interval), "inception_score_std": Estimate(deviation)}
@@ -232,7 +236,8 @@ def _ms_ssim(c: Comparison) -> Estimates:
 def _sliced_wasserstein(c: Comparison) -> Estimates:
     real, fake = _there(c.real.samples.pixels), _there(c.fake.pixels)
     n = min(len(real), len(fake), c.protocol.sliced_wasserstein_images)
-    found = sliced_wasserstein(real[:n], fake[:n], generator=purpose_seed(c.protocol, "patches"))
+    real, fake = c.in_no_order(real)[:n], c.fakes_in_no_order(fake)[:n]
+    found = sliced_wasserstein(real, fake, generator=purpose_seed(c.protocol, "patches"))
     return {"sliced_wasserstein": Estimate(found.average)}
 
 

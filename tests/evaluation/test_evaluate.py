@@ -109,6 +109,30 @@ def test_scores_do_not_depend_on_how_many_are_looked_at_together(folder, size, m
     assert parts["floor"] == pytest.approx(whole["floor"], rel=1e-5)
 
 
+SOME = """
+samples: images
+num_fake: 500
+fid_num_fake: 100
+extractor: classifier
+metrics: [fid, inception_score, sliced_wasserstein]
+inception_splits: 5
+sliced_wasserstein_images: 100
+"""
+
+
+def test_files_that_are_sorted_by_class_are_scored_as_others_are(folder, heldout):
+    """Where a metric takes a part of the samples, or of the reals, it is a random one and not the noughts."""
+    (folder / "some-v1.yaml").write_text(SOME)
+    for name, split in (("sorted.npz", "heldout"), ("sorted-train.npz", "train")):
+        samples = digits.load(digits.Config(resolution=16), split)
+        save_samples(to_network_range(samples.values[samples.labels.argsort()]), folder / name)
+    by_class = scores(folder, "sorted.npz", "some-v1", "sorted-train.npz")["scores"]
+    mixed = scores(folder, "digits.npz", "some-v1", "train.zip")["scores"]
+    by_class.pop("inception_score_std"), mixed.pop("inception_score_std")
+    assert by_class == pytest.approx(mixed, rel=0.4)  # of a hundred images; noughts alone have fifty times the FID
+    assert by_class["inception_score"] == pytest.approx(mixed["inception_score"], rel=0.03)
+
+
 def test_colour_files_of_grey_images_are_grey(folder, heldout):
     save_samples(to_network_range(heldout).expand(-1, 3, -1, -1), folder / "as-rgb.zip")
     assert scores(folder, "as-rgb.zip")["scores"] == scores(folder, "digits.zip")["scores"]
