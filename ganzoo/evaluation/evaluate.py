@@ -48,26 +48,19 @@ def evaluate_by(
     Args:
         source: a run directory, a folder of images, a StyleGAN zip, or an .npz (arr_0: uint8 NHWC images or points).
         protocols: their names or files; none: that of the run.
-        against: the reference: a data set's name, a folder, a zip, an .npz of samples or of statistics (mu, sigma);
-            None: the run's data, or the protocol's.
-        extractors: files of weights: .safetensors by `ganzoo extractor train` for protocols with a classifier, others
-            for torch-fidelity's networks.
+        against: a data set's name, a folder, a zip, an .npz of samples or of mu and sigma; None: the run's data.
+        extractors: files of weights, by `ganzoo extractor train` or for torch-fidelity's networks.
         best: of a run, the checkpoint with the best score instead of the last one.
         floor: whether to measure it.
         batch_size: samples at a time, through generator and extractor.
         neighbours: a .png to draw: some fakes, each beside the reals that are nearest to it by the first protocol.
         tell: called with (what, done, all) while it works.
 
-    Raises:
-        InputError: the source, a protocol or the reference is wrong, or they do not fit.
+    Raises InputError where the source, a protocol or the reference is wrong, or they do not fit.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     subject = _run(Path(source), best, device) if (Path(source) / "config.yaml").is_file() else _samples(Path(source))
-    names = tuple(protocols) or subject.protocols
-    if not names:
-        kind = "the run was not scored" if subject.gan is not None else "this is no run directory"
-        raise InputError(source, f"{kind}, so the protocol must be named: --protocol NAME")
-    named = [_protocol(name) for name in names]
+    named = [_protocol(name) for name in protocols or subject.scored_by()]
     _refuse_unused(extractors, named)
     session = _Session(subject, against, tuple(extractors), device, batch_size, tell)
     evaluators = [session.evaluator(protocol) for protocol in named]
@@ -90,6 +83,13 @@ class _Subject:
     data: DataConfig | None = None  # that the run was trained on
     protocols: tuple[str, ...] = ()  # that the run was scored by
     extractors: tuple[str, ...] = ()
+
+    def scored_by(self) -> tuple[str, ...]:
+        """Raises InputError where that is by nothing."""
+        if not self.protocols:
+            kind = "the run was not scored" if self.gan is not None else "this is no run directory"
+            raise InputError(self.path, f"{kind}, so the protocol must be named: --protocol NAME")
+        return self.protocols
 
     @property
     def shape(self) -> tuple[int, ...]:

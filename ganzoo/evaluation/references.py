@@ -68,7 +68,7 @@ def reals_at(path: str | Path) -> Reals:
     """All images of a folder, a zip or an .npz, or statistics saved as mu and sigma. Raises InputError for others."""
     about = {"path": str(path)}
     if holds_statistics(Path(path)):
-        return Reals(str(path), about, read_statistics(Path(path)))
+        return Reals(str(path), {**about, "holds": "statistics"}, read_statistics(Path(path)))
     source = open_source(path)
     return Reals(str(path), about, lambda: source)
 

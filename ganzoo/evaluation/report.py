@@ -69,7 +69,7 @@ def _facts(answer: Answer) -> dict[str, str]:
     digest, accuracy = (answer["extractor"].get(key) for key in ("weights_sha256", "heldout_accuracy"))
     return {
         "reference": f"{_reference(answer)}, {protocol['split']} split" if named else _reference(answer),
-        "real samples": f"{reference['count']:,}" if reference.get("count") else "statistics",
+        "real samples": f"{reference['count']:,}" if "count" in reference else reference.get("holds", "not looked at"),
         "fakes": f"{protocol['num_fake']:,}, {'rounded to uint8' if protocol['quantise'] else 'not rounded'}",
         "extractor": f"{extractor}, weights {digest[:16]}" if digest else extractor,
         "classifier": f"{accuracy:.2%} of held-out {answer['extractor']['data']}" if accuracy else "",

@@ -176,13 +176,11 @@ def _kid(c: Comparison) -> Estimates:
     distance = kernel_distance(
         c.real.features, c.features, subsets=c.protocol.kid_subsets, subset_size=size, generator=generator
     )
-    interval = None
-    if c.intervals and (
-        blocks := kernel_interval(c.in_no_order(c.real.features), c.in_no_order(c.features), block_size=size)
-    ):
-        reach = (blocks.high - blocks.low) / 2
-        interval = Interval(distance - reach, distance + reach, blocks.how)
-    return {"kid": Estimate(distance, interval)}
+    if not c.intervals:
+        return {"kid": Estimate(distance)}
+    blocks = kernel_interval(c.in_no_order(c.real.features), c.in_no_order(c.features), block_size=size)
+    reach = (blocks.high - blocks.low) / 2 if blocks else 0.0
+    return {"kid": Estimate(distance, blocks and Interval(distance - reach, distance + reach, blocks.how))}
 
 
 def _inception_score(c: Comparison) -> Estimates:

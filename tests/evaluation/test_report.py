@@ -15,7 +15,7 @@ OTHER = {
     **ONE,
     "protocol": {**ONE["protocol"], "name": "b-v1", "quantise": False},
     "extractor": {"name": "none"},
-    "reference": {"path": "statistics.npz"},
+    "reference": {"path": "statistics.npz", "holds": "statistics"},
     "scores": {"fid": 2.0, "recall": 0.25},
     "intervals": {},
     "floor": {},
@@ -42,6 +42,11 @@ def test_several_protocols_stand_side_by_side():
     assert rows == [("fid", "1.25 (0.5)", "2"), ("kid", "-0.5 (0)", ""), ("recall", "", "0.25")]
     assert ("real samples", "60,000", "statistics") in facts and ("extractor", facts[3][1], "none") in facts
     assert ("fakes", "50,000, rounded to uint8", "50,000, not rounded") in facts
+
+
+def test_reals_that_no_metric_looks_at_are_said_to_be_so():
+    _, (_, _, facts) = tables([{**ONE, "reference": {"name": "mnist"}}])
+    assert ("real samples", "not looked at") in facts
 
 
 def test_a_classifier_is_shown_with_its_accuracy():
