@@ -87,3 +87,13 @@ def visible(text: str, limit: int = 120) -> str:
     """
     shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def told_in_a_line(error: BaseException) -> str:
+    """Any exception's class and the first line of what it says.
+
+    >>> told_in_a_line(MemoryError())
+    'MemoryError'
+    """
+    first = str(error).strip().partition("\n")[0]
+    return f"{type(error).__name__}: {first}" if first else type(error).__name__

@@ -2,7 +2,8 @@
 
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -26,12 +27,31 @@ def read_values(path: Path, overrides: Iterable[str] = (), found: list[Problem] 
     Raises:
         InputError: the file is missing or is no YAML mapping.
     """
-    found = [] if found is None else found
-    values = _read_yaml(path)
+    return varied(read_unresolved(path), overrides, [] if found is None else found)
+
+
+def read_unresolved(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, every `${...}` as it stands there. Raises InputError as `read_values` does."""
+    return _read_yaml(path)
+
+
+def varied(values: Mapping[str, Any], overrides: Iterable[str], found: list[Problem]) -> dict[str, Any]:
+    """Values as `read_unresolved` gives them, which stay as they are, with overrides applied and references resolved.
+
+    Problems of overrides and interpolations are appended to `found`; the key concerned is then left out.
+    """
+    changed = deepcopy(dict(values))
     for override in overrides:
-        if problem := _apply_override(values, override):
+        if problem := _apply_override(changed, override):
             found.append(problem)
-    return _resolve(values, found)
+    return _resolve(changed, found)
+
+
+def to_yaml(values: Mapping[str, Any]) -> str:
+    """Plain values as a YAML text that `read_unresolved` reads back as they are, `${...}` included."""
+    from omegaconf import OmegaConf
+
+    return _unmarked(OmegaConf.to_yaml(OmegaConf.create(_marked(values))))
 
 
 def flat_overrides(overrides: Iterable[str], found: list[Problem]) -> dict[str, Any]:
@@ -82,6 +102,14 @@ def _parsed(parse: Callable[[str], Any], text: str, *, source: object) -> Any:
         raise InputError(source, f"this is not valid YAML{where}: {what}") from None
 
 
+def _marked(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {_marked(key): _marked(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_marked(part) for part in node]
+    return node.replace("${", MARK) if isinstance(node, str) else node
+
+
 def _unmarked(node: Any, depth: int = 0) -> Any:
     if depth > DEEPEST:
         raise RecursionError
@@ -120,24 +148,56 @@ def _nearest_file(path: Path) -> str:
 
 
 def _apply_override(values: dict[str, Any], override: str) -> Problem | None:
-    """Sets the dotted key in `values`, making sections on the way; the problem if it cannot be."""
+    """Sets the dotted key in `values`, making sections on the way; the problem if it cannot be.
+
+    A key that begins with an underscore is several overrides in one, `_method={variant.n_critic: 5, ema: {...}}`: what a
+    sweep varies together is one parameter there. No key of an experiment begins so.
+    """
     key, equals, text = override.partition("=")
-    parts = key.split(".")
-    if not equals or not all(part.strip() for part in parts):
+    if not equals or not all(part.strip() for part in key.split(".")):
         return Problem(shorten(override), "an override must be written key=value, with a dotted key")
-    if len(parts) > DEEPEST:
-        return Problem(key, f"no key has more than {DEEPEST} parts")
     try:
         value = _parse_value(text, source=key)
     except InputError as error:
         return Problem(key, f"{shorten(text)} is not a value: {error.problems[0].text}")
+    if not key.startswith("_"):
+        return _set(values, key, value)
+    if not isinstance(value, dict):
+        return Problem(key, f"{shorten(value)} must be a section of keys: several overrides in one")
+    problems = [_set(values, part, each) for part, each in value.items()]
+    return next((problem for problem in problems if problem), None)
+
+
+def _set(values: dict[str, Any], key: str, value: Any) -> Problem | None:
+    parts = key.split(".")
+    if not all(part.strip() for part in parts) or len(parts) > DEEPEST:
+        return Problem(key, f"a key has dots between 1 to {DEEPEST} parts")
     section = values
     for part in parts[:-1]:
         if not isinstance(section.get(part), dict):
             section[part] = {}
         section = section[part]
-    section[parts[-1]] = value
+    section[parts[-1]] = _merged(section.get(parts[-1]), value)
     return None
+
+
+def _merged(old: Any, new: Any) -> Any:
+    """What an override makes of a value: a section without a `name` changes the keys that it has, all else replaces.
+
+    A section with a `name` chooses a component, and the keys of another one would not fit. W&B's agents hand over
+    nested parameters as sections, and write what Python calls None.
+
+    >>> _merged({"name": "adam", "lr": 0.1}, {"lr": 0.2})
+    {'name': 'adam', 'lr': 0.2}
+    >>> _merged({"name": "adam", "lr": 0.1}, {"name": "sgd"})
+    {'name': 'sgd'}
+    """
+    if isinstance(new, dict):
+        kept = old if isinstance(old, dict) and "name" not in new else {}
+        return {**kept, **{key: _merged(kept.get(key), value) for key, value in new.items()}}
+    if isinstance(new, list):
+        return [_merged(None, part) for part in new]
+    return None if new == "None" else new
 
 
 def _resolve(values: dict[str, Any], found: list[Problem]) -> dict[str, Any]:

@@ -232,7 +232,7 @@ def test_a_run_leaves_a_complete_directory_and_names_it_last(trained, finished):
     files = {str(path.relative_to(finished)) for path in finished.rglob("*") if path.is_file()}
     grids = {f"samples/{path.name}" for path in (finished / "samples").glob("*.png")}
     checkpoints = {"checkpoints/last.ckpt", "checkpoints/best.ckpt"}
-    assert files == {".lock", "config.yaml", "metrics.jsonl", "record.json", *checkpoints, *grids}
+    assert files == {"claims/000001.json", "config.yaml", "metrics.jsonl", "record.json", *checkpoints, *grids}
     assert len(grids) == 3  # at the start, after two updates, at the end
     assert load_experiment(finished / "config.yaml") == load_experiment(DIGITS, LITTLE)
 

@@ -1,6 +1,5 @@
 """The run directory: config.yaml, metrics.jsonl, record.json, checkpoints/, samples/. No torch here."""
 
-import fcntl
 import json
 import secrets
 from collections.abc import Iterator
@@ -10,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.config import to_plain
-from ganzoo.errors import GanzooError, InputError, Problem
+from ganzoo.errors import InputError, Problem
 from ganzoo.experiment import Experiment, build_experiment
+from ganzoo.records.claim import Claim, claimed
 from ganzoo.records.files import write_text
 from ganzoo.values import read_values
 
@@ -42,6 +42,7 @@ class RunDirectory:
         self.samples = self.path / "samples"
         self.last_checkpoint = self.path / "checkpoints" / "last.ckpt"
         self.best_checkpoint = self.path / "checkpoints" / "best.ckpt"
+        self._claim: Claim | None = None
 
     @property
     def run_id(self) -> str:
@@ -124,17 +125,20 @@ class RunDirectory:
         )
 
     def write_record(self, record: dict[str, Any]) -> None:
+        self.check_claim()
         write_text(self.record, json.dumps(record, indent=2) + "\n")
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """One process at a time trains in this directory. Raises GanzooError when another one does."""
-        with (self.path / ".lock").open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise GanzooError(f"{self.path}: another process is training this run") from None
+    def claimed(self) -> Iterator[None]:
+        """One process at a time trains in this directory. Raises Taken when another one does."""
+        with claimed(self.path) as self._claim:
             yield
+        self._claim = None
+
+    def check_claim(self) -> None:
+        """Raises LostClaim where this process had the directory and another one has taken it over."""
+        if self._claim is not None:
+            self._claim.check()
 
 
 def flat(values: dict[str, Any], at: str = "") -> dict[str, Any]:

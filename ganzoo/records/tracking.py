@@ -1,17 +1,21 @@
 """The W&B mirror of a run: never asked about, never needed, never the only copy."""
 
 import importlib.util
+import json
 import netrc
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlparse
 
 from ganzoo.config import to_plain
 from ganzoo.errors import GanzooError
 from ganzoo.experiment import Experiment
+from ganzoo.records.files import write_text
 from ganzoo.records.run_directory import RunDirectory
 
 if TYPE_CHECKING:
@@ -43,9 +47,60 @@ def logged_in() -> bool:
         return False
 
 
+@dataclass(frozen=True)
+class Mirror:
+    """Which run of W&B's a run directory is mirrored to.
+
+    Attributes:
+        id: W&B's id of the run.
+        project: where it is; None for either: where W&B puts it.
+    """
+
+    id: str
+    project: str | None
+    entity: str | None = None
+
+    def keep(self, folder: Path) -> None:
+        """wandb.json in a run directory: whoever goes on with the run, and from wherever, mirrors it to the same."""
+        write_text(folder / "wandb.json", json.dumps(asdict(self), indent=2) + "\n")
+
+    @classmethod
+    def kept(cls, folder: Path) -> "Mirror | None":
+        """Raises GanzooError where wandb.json is not what `keep` writes."""
+        try:
+            return cls(**json.loads((folder / "wandb.json").read_text()))
+        except FileNotFoundError:
+            return None
+        except (ValueError, TypeError):
+            raise GanzooError(f"{folder / 'wandb.json'}: damaged; without it the run has a new mirror in W&B") from None
+
+
+@dataclass(frozen=True)
+class Agent:
+    """A W&B sweep's agent that has started this process, and the run that it is to be."""
+
+    sweep: str
+    run: Mirror
+
+    @classmethod
+    def above(cls) -> "Agent | None":
+        """The agent; None: this process was started by somebody else."""
+        sweep, run = os.environ.get("WANDB_SWEEP_ID"), os.environ.get("WANDB_RUN_ID")
+        if not (sweep and run):
+            return None
+        return cls(sweep, Mirror(run, os.environ.get("WANDB_PROJECT"), os.environ.get("WANDB_ENTITY")))
+
+
+def mirror_of(experiment: Experiment, run: RunDirectory) -> Mirror:
+    """The kept one; else the agent's, which has given the run its id; else one that is named like the folder."""
+    agent = Agent.above()
+    named = agent.run if agent else Mirror(run.run_id, experiment.tracking.project)
+    return Mirror.kept(run.path) or named
+
+
 @contextmanager
 def wandb_logger(experiment: Experiment, run: RunDirectory) -> Iterator["Logger | None"]:
-    """A logger into <run directory>/wandb under the run's id, which a resumed run keeps; None when disabled.
+    """A logger into <run directory>/wandb under the id of `mirror_of`, which a resumed run keeps; None when disabled.
 
     W&B's run ends with the body, so that all of it is written and the next one in this process is another.
 
@@ -75,12 +130,15 @@ def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> "Logger |
     import wandb
     from lightning.pytorch.loggers import WandbLogger
 
+    mirror = mirror_of(experiment, run)
+    swept = _begin_in_sweep(mirror, run)
     try:
-        mirror = wandb.init(
-            project=experiment.tracking.project,
+        started = wandb.init(
+            project=None if swept else mirror.project,
+            entity=None if swept else mirror.entity,
             name=f"{experiment.name}/{run.run_id}",
             group=experiment.name,
-            id=run.run_id,
+            id=None if swept else mirror.id,
             resume="allow" if mode == "online" else None,
             dir=run.path,
             mode=mode,
@@ -91,5 +149,24 @@ def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> "Logger |
     except wandb.Error as error:
         print(f"W&B does not answer ({error}); the run goes on without it, all in {run.path}", file=sys.stderr)
         return None
-    mirror.define_metric("*", step_metric="generator_updates")
-    return WandbLogger(experiment=mirror)
+    started.define_metric("*", step_metric="generator_updates")
+    return WandbLogger(experiment=started)
+
+
+def _begin_in_sweep(mirror: Mirror, run: RunDirectory) -> bool:
+    """Whether W&B itself knows which run this is, from the agent above; it then takes no other word for it.
+
+    The process leaves the sweep with the first run that is not the agent's: W&B would take it for the agent's too.
+    """
+    agent = Agent.above()
+    if agent is None:
+        return False
+    if agent.run.id == mirror.id:
+        mirror.keep(run.path)
+        return True
+    import wandb
+
+    for name in ("WANDB_SWEEP_ID", "WANDB_RUN_ID", "WANDB_SWEEP_PARAM_PATH"):
+        os.environ.pop(name, None)
+    wandb.teardown()  # it has read these when it began
+    return False

@@ -11,10 +11,11 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
 
-from ganzoo.errors import Diverged, InputError, Stopped
+from ganzoo.errors import Diverged, InputError, Stopped, told_in_a_line
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.experiment import Experiment, load_experiment
+from ganzoo.records.claim import LostClaim
 from ganzoo.records.files import write_text
 from ganzoo.records.metrics_log import MetricsLog
 from ganzoo.records.record import record_of
@@ -30,6 +31,7 @@ from ganzoo.training.callbacks.stop import Stop
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
 from ganzoo.training.strategy import AlternatingDDP
+from ganzoo.training.watching import Watch, Watched
 
 
 def train(
@@ -48,12 +50,13 @@ def train(
     if not isinstance(experiment, Experiment):
         experiment = load_experiment(experiment, overrides)
     run = RunDirectory.create(experiment, run_dir)
-    try:
-        _train(experiment, run)
-    except InputError:
-        if not run.last_checkpoint.exists():
-            run.config.unlink()  # no run has begun here: the mended command may take the same directory
-        raise
+    with run.claimed():
+        try:
+            train_claimed(experiment, run)
+        except InputError:
+            if not run.last_checkpoint.exists():
+                run.config.unlink()  # no run has begun here: the mended command may take the same directory
+            raise
     return run
 
 
@@ -67,27 +70,32 @@ def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
     experiment = run.resumed_experiment(tuple(overrides))
     if run.is_done(experiment.budget.generator_updates):
         return run
-    write_text(run.config, experiment.to_yaml())
-    _train(experiment, run)
+    with run.claimed():
+        write_text(run.config, experiment.to_yaml())
+        train_claimed(experiment, run)
     return run
 
 
-def _train(experiment: Experiment, run: RunDirectory) -> None:
+def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None = None) -> None:
+    """Trains in a directory that this process has claimed, from its last checkpoint where there is one.
+
+    Args:
+        watch: sees all that is logged, and may end the run early, which its record then calls pruned.
+    """
     _quieten()
-    with run.locked():
-        session = Session.prepare(experiment, run)
-        try:
-            with wandb_logger(experiment, run) as mirror:
-                session.fit(mirror)
-        except InputError:
-            raise  # nothing has been trained: what the record said before still holds
-        except Diverged as error:
-            session.write_record("diverged", str(error))
-            raise Diverged(f"{run.path}: {error} {session.kept()}") from None
-        except BaseException as error:
-            session.write_record("failed", f"{type(error).__name__}: {error}".partition("\n")[0])
-            raise
-        session.finish()
+    session = Session.prepare(experiment, run)
+    try:
+        with wandb_logger(experiment, run) as mirror:
+            session.fit(mirror, watch)
+    except (InputError, LostClaim):
+        raise  # nothing has been trained, or the run is another's: what the record says still holds
+    except Diverged as error:
+        session.write_record("diverged", str(error))
+        raise Diverged(f"{run.path}: {error} {session.kept()}") from None
+    except BaseException as error:
+        session.write_record("failed", told_in_a_line(error))
+        raise
+    session.finish()
 
 
 @dataclass
@@ -116,7 +124,7 @@ class Session:
             evaluation = Evaluation(every, _evaluator(experiment), checkpoints, clock)
         return cls(experiment, run, gan, clock, guard, checkpoints, samples, evaluation)
 
-    def fit(self, mirror: Logger | None) -> None:
+    def fit(self, mirror: Logger | None, watch: Watch | None = None) -> None:
         settings, resumed = self.experiment.trainer, self.run.last_checkpoint.exists()
         updates = self.experiment.budget.generator_updates
         at_end = [callback for callback in (self.samples, self.evaluation) if callback is not None]
@@ -124,7 +132,10 @@ class Session:
         callbacks: list[lightning.Callback] = [self.guard, *at_end, self.stop, self.checkpoints]
         if settings.progress:
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
-        trainer = self._trainer([_Start(self), *callbacks], mirror)
+        loggers: list[Logger] = [MetricsLog(self.run, self.clock), *([mirror] if mirror else [])]
+        if watch is not None:
+            loggers.append(Watched(watch, self.stop))
+        trainer = self._trainer([_Start(self), *callbacks], loggers)
         if not resumed:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
         with self.stop.listening():
@@ -135,7 +146,7 @@ class Session:
                 weights_only=True,
             )
 
-    def _trainer(self, callbacks: list[lightning.Callback], mirror: Logger | None) -> lightning.Trainer:
+    def _trainer(self, callbacks: list[lightning.Callback], loggers: list[Logger]) -> lightning.Trainer:
         settings = self.experiment.trainer
         try:
             return lightning.Trainer(
@@ -147,7 +158,7 @@ class Session:
                 deterministic=settings.deterministic,
                 max_epochs=-1,  # the loader has one endless epoch; Stop ends it
                 callbacks=callbacks,
-                logger=[MetricsLog(self.run, self.clock), *([mirror] if mirror else [])],
+                logger=loggers,
                 log_every_n_steps=self.experiment.tracking.every_generator_updates,
                 plugins=[AtomicCheckpointIO()],
                 enable_checkpointing=False,
@@ -169,7 +180,11 @@ class Session:
     def finish(self) -> None:
         """Writes the record; raises Stopped when a signal ended the run before its budget."""
         number = self.stop.signal_number
-        if number is None or self.gan.generator_updates >= self.experiment.budget.generator_updates:
+        if self.gan.generator_updates >= self.experiment.budget.generator_updates:
+            return self.write_record("done")
+        if self.stop.early_reason is not None:
+            return self.write_record("pruned", self.stop.early_reason)
+        if number is None:
             return self.write_record("done")
         reason = f"{signal.Signals(number).name} after {self.gan.generator_updates} generator updates"
         self.write_record("stopped", reason)

@@ -82,9 +82,9 @@ def test_lines_after_the_checkpoint_and_half_lines_are_forgotten(run):
 
 
 def test_two_processes_do_not_train_one_run(run):
-    with run.locked(), pytest.raises(GanzooError, match="another process"), RunDirectory(run.path).locked():
+    with run.claimed(), pytest.raises(GanzooError, match="another process"), RunDirectory(run.path).claimed():
         pass
-    with run.locked():
+    with run.claimed():
         pass
 
 

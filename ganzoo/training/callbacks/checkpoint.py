@@ -50,6 +50,7 @@ class Checkpoints(AfterGeneratorUpdates):
 
     def act(self, trainer: Trainer, gan: GAN) -> None:
         self.guard.check(gan)
+        self.run.check_claim()
         for logger in trainer.loggers:
             getattr(logger, "sync", lambda: None)()  # the lines before this update are on the disk before it is
         trainer.save_checkpoint(self.run.last_checkpoint)

@@ -24,11 +24,13 @@ class Stop(Callback):
 
     Attributes:
         signal_number: what stopped the run, or None.
+        early_reason: why the run is to end before its budget is spent and for good, or None.
     """
 
     def __init__(self, generator_updates: int, checkpoints: Checkpoints, at_end: Sequence[AfterGeneratorUpdates]):
         self.generator_updates, self.checkpoints, self.at_end = generator_updates, checkpoints, at_end
         self.signal_number: int | None = None
+        self.early_reason: str | None = None
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -56,7 +58,7 @@ class Stop(Callback):
 
     def _stop_if_due(self, trainer: Trainer, gan: GAN) -> None:
         done = gan.generator_updates >= self.generator_updates
-        if done or self.signal_number:
+        if done or self.signal_number or self.early_reason:
             trainer.should_stop = True
             for callback in self.at_end if done else ():
                 callback.act_now(trainer, gan)
