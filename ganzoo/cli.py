@@ -10,7 +10,9 @@ from ganzoo import __version__
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
 from ganzoo.errors import GanzooError, InputError, did_you_mean
 from ganzoo.evaluation.commands import evaluate, extractor
+from ganzoo.sweeping.commands import sweep
 from ganzoo.terminal import print_table
+from ganzoo.training.commands import train
 
 
 class Commands(click.Group):
@@ -48,77 +50,10 @@ def main(debug: bool) -> None:
     """
 
 
+main.add_command(train)
 main.add_command(evaluate)
 main.add_command(extractor)
-
-
-def _yaml_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-    files = sorted(str(path) for path in Path("experiments").glob("**/*.yaml"))
-    return [file for file in files if file.startswith(incomplete)]
-
-
-@main.command()
-@click.argument("experiment", required=False, shell_complete=_yaml_files)
-@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
-@click.option("--run-dir", type=click.Path(path_type=Path), help="Where to write; default: runs/NAME/RUN_ID.")
-@click.option(
-    "--resume", "resumed", type=click.Path(path_type=Path), metavar="RUN_DIR", help="Go on with a run exactly."
-)
-@click.option("--print-config", is_flag=True, help="Print the complete experiment and stop.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's record instead of its directory.")
-def train(
-    experiment: str | None,
-    overrides: tuple[str, ...],
-    run_dir: Path | None,
-    resumed: Path | None,
-    print_config: bool,
-    as_json: bool,
-) -> None:
-    """Trains an experiment; the last line on stdout is the run directory.
-
-    \b
-    ganzoo train experiments/digits/dcgan.yaml
-    ganzoo train experiments/digits/dcgan.yaml seed=1 budget.generator_updates=5000
-    ganzoo train --resume runs/digits-dcgan/20261122-101500-a1b2c3 budget.generator_updates=9000
-    """
-    if resumed is not None:
-        given = (experiment, *overrides) if experiment else overrides
-        if run_dir is not None:
-            raise InputError("--run-dir", "a resumed run stays in its directory; leave it out")
-        from ganzoo.records.run_directory import RunDirectory
-
-        RunDirectory.open(resumed).resumed_experiment(given)  # mistakes are told before torch is imported
-        from ganzoo.training.run import resume
-
-        run = resume(resumed, given)
-    else:
-        if experiment is None:
-            raise InputError("EXPERIMENT", "name an experiment's YAML file, or a run to go on with: --resume RUN_DIR")
-        from ganzoo.experiment import load_experiment
-
-        loaded = load_experiment(experiment, overrides)
-        if print_config:
-            return click.echo(loaded.to_yaml(), nl=False)
-        if run_dir is not None and (run_dir / "config.yaml").exists():  # told before torch is imported
-            raise InputError(run_dir, f"there is a run here already; go on with it by --resume {run_dir}")
-        from ganzoo.training.run import train as run_training
-
-        run = run_training(loaded, run_dir=run_dir)
-    _tell_outcome(run.read_record() or {}, sorted(run.samples.glob("*.png")))
-    click.echo(json.dumps(run.read_record()) if as_json else run.path)
-
-
-def _tell_outcome(record: dict[str, Any], grids: list[Path]) -> None:
-    evaluation = record.get("evaluation")
-    if evaluation:
-        primary = evaluation["protocol"]["primary"]
-        first, last = evaluation["first"][primary], evaluation["last"]["scores"][primary]
-        floor = evaluation["floor"].get(primary)  # a path length has none: real images have no latents
-        said = "" if floor is None else f", {floor:.4g} for other real samples (the floor)"
-        at = f"{primary} by {evaluation['protocol']['name']}"
-        click.echo(f"{at}: {first:.4g} at the start, {last:.4g} at the end{said}", err=True)
-    if grids:
-        click.echo(f"samples: {grids[-1]}", err=True)
+main.add_command(sweep)
 
 
 FORMATS = (".png", ".npz", ".zip", "")  # the last: a folder

@@ -45,8 +45,9 @@ def print_table(title: str, columns: tuple[str, ...], rows: Sequence[tuple[str, 
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(*columns, title=title, title_justify="left", box=None)
+    table = Table(*columns, title=Text(title), title_justify="left", box=None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(Text, row))  # as it stands: "[enforce fail at ...]" is no colour
     Console().print(table)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +143,25 @@ def _nearest_file(path: Path) -> str:
     folder = next((parent for parent in path.parents if parent.is_dir()), None)
     if folder is None:
         return ""
-    names = [str(file.relative_to(folder)) for file in sorted(folder.glob("**/*.yaml"))[:1000]]
+    names = [str(file.relative_to(folder)) for file in _yaml_files(folder)]
     near = get_close_matches(str(path.relative_to(folder)), names, n=1, cutoff=0.5)
     return f"; did you mean {folder / near[0]}?" if near else f" ({folder} has: {', '.join(names[:10]) or 'no .yaml'})"
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    """Some files in the folder and two levels below it; of the root, which has the whole machine below it, in it."""
+    below = ("*.yaml",) if folder == Path(folder.anchor) else ("*.yaml", "*/*.yaml", "*/*/*.yaml")
+    try:
+        return sorted(islice(chain.from_iterable(folder.glob(pattern) for pattern in below), 1000))
+    except OSError:  # a folder that may not be read
+        return []
 
 
 def _apply_override(values: dict[str, Any], override: str) -> Problem | None:
     """Sets the dotted key in `values`, making sections on the way; the problem if it cannot be.
 
-    A key that begins with an underscore is several overrides in one, `_method={variant.n_critic: 5, ema: {...}}`: what a
-    sweep varies together is one parameter there. No key of an experiment begins so.
+    A key that begins with an underscore is several overrides in one, `_method={variant.n_critic: 5, ema: {...}}`: what
+    a sweep varies together is one parameter there. No key of an experiment begins so.
     """
     key, equals, text = override.partition("=")
     if not equals or not all(part.strip() for part in key.split(".")):

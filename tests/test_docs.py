@@ -20,8 +20,9 @@ def blocks(language: str, text: str = README) -> list[str]:
 
 @pytest.fixture
 def folder(tmp_path):
-    """An empty folder that has the experiments."""
-    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    """An empty folder that has the experiments and the sweeps."""
+    for name in ("experiments", "sweeps"):
+        (tmp_path / name).symlink_to(ROOT / name)
     return tmp_path
 
 

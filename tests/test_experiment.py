@@ -30,6 +30,18 @@ def test_overrides_and_references():
     assert (experiment.seed, experiment.generator.width, experiment.name) == (3, 8, "a-3")
 
 
+def test_a_section_as_an_override_changes_its_keys_or_chooses_another_component():
+    """W&B's agents hand over nested parameters so."""
+    before = load_experiment(DIGITS)
+    after = load_experiment(DIGITS, ["optimizer={'generator': {'lr': 0.1}, 'discriminator': {'clip_norm': None}}"])
+    assert after.optimizer.generator == before.optimizer.generator.replace(lr=0.1)
+    assert after.optimizer.discriminator == before.optimizer.discriminator
+    chosen = load_experiment(DIGITS, ["optimizer.generator={name: sgd, lr: 0.3}", "evaluation.protocol=None"])
+    assert to_plain(chosen)["optimizer"]["generator"]["name"] == "sgd" and chosen.evaluation.protocol is None
+    with pytest.raises(InputError, match="no key 'betas'"):
+        load_experiment(DIGITS, ["optimizer.generator={name: sgd, lr: 0.3, betas: [0, 0.9]}"])
+
+
 def test_without_optimizers_the_papers_are_used(tmp_path):
     text = "\n".join(line for line in DIGITS.read_text().splitlines() if not line.startswith("optimizer"))
     (tmp_path / "a.yaml").write_text(text)

@@ -5,11 +5,14 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo.errors import GanzooError, InputError, Stopped
+
+if TYPE_CHECKING:
+    from ganzoo.training.repeated import Planned
 
 
 def _yaml_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -49,11 +52,18 @@ def train(
         return _go_on(resumed, (experiment, *overrides) if experiment else overrides, run_dir, as_json)
     if experiment is None:
         raise InputError("EXPERIMENT", "name an experiment's YAML file, or a run to go on with: --resume RUN_DIR")
-    from ganzoo.training.repeated import outcomes, plan
+    from ganzoo.training.repeated import plan
 
     runs = plan(experiment, overrides, run_dir)  # mistakes are told before torch is imported
     if print_config:
         return click.echo(runs[0].experiment.to_yaml(), nl=False)
+    _train_all(runs, as_json)
+
+
+def _train_all(runs: "list[Planned]", as_json: bool) -> None:
+    """Ends the command with the exit code of the first run that broke down."""
+    from ganzoo.training.repeated import outcomes
+
     lines, exit_code = [], 0
     try:
         for outcome in outcomes(runs):

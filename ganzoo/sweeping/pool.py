@@ -1,0 +1,239 @@
+"""Engine `local`: a pool of warm worker processes on this machine.
+
+Python's fork server imports torch and lightning once; workers are forked from it and train trial after trial. One that
+dies is replaced within a moment, and its trial goes on from its last checkpoint.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+from types import FrameType
+from typing import Protocol, runtime_checkable
+
+from ganzoo.errors import GanzooError, Stopped
+from ganzoo.records.claim import Taken
+from ganzoo.sweeping.places import Place
+from ganzoo.sweeping.trials import Sweep, Trial
+from ganzoo.sweeping.working import Failed, Source, record_failure, work
+
+LOOK_SECONDS = 0.1  # between looks at whether the workers live
+SHOW_SECONDS = 0.5  # between looks at all run directories
+ALONE_SECONDS = 0.5  # until a worker whose pool is gone notices
+MOST_DEATHS = 3  # in a row without a checkpoint between them: then the trial has failed
+FAILED = 70  # a worker's exit status after a trial that failed: it may be unfit for more, and is replaced
+NOBODY = -1
+PRELOADED = ["ganzoo.training.run"]
+
+
+@runtime_checkable
+class Display(Protocol):
+    """Shows how the sweep stands."""
+
+    def update(self) -> None: ...
+
+
+@dataclass
+class Pool:
+    """Workers that finish the trials of a sweep.
+
+    Args:
+        make_source: called in each worker; it must be picklable.
+        display: updated while they work.
+        enough: asked now and then; True ends the sweep, after checkpoints, before all trials have ended.
+    """
+
+    sweep: Sweep
+    make_source: Callable[[], Source]
+    places: Sequence[Place]
+    display: Display
+    enough: Callable[[], bool] = lambda: False
+    _show_at: float = 0.0
+    _stillborn: int = 0  # workers in a row that died without a trial: something is wrong with all of them
+    _signals: list[int] = field(default_factory=list)
+    _deaths: dict[int, list[int | None]] = field(default_factory=dict)
+    _context: ForkServerContext = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
+
+    def run(self) -> None:
+        """Returns when all trials have ended, also those that other processes were at, or there is enough.
+
+        Raises:
+            Stopped: a signal ended it. Trials that were running have checkpoints.
+        """
+        os.environ["OMP_NUM_THREADS"] = str(max(place.threads for place in self.places))  # before torch is imported
+        self._context.set_forkserver_preload(PRELOADED)
+        workers: list[_Worker] = []
+        with self._listening():
+            try:
+                workers += [_Worker(self, place) for place in self.places]
+                while [worker for worker in workers if self._keep_up(worker)]:
+                    self._show()
+                    time.sleep(LOOK_SECONDS)
+            finally:
+                for worker in workers:
+                    worker.kill()
+                self.display.update()
+        if self._signals and not self.enough():
+            raise Stopped(f"{self.sweep.folder}: stopped; the same command goes on", self._signals[0])
+
+    def _show(self) -> None:
+        if time.monotonic() < self._show_at:
+            return
+        self.display.update()
+        if not self._signals and self.enough():
+            self._remember(signal.SIGTERM, None)
+        self._show_at = time.monotonic() + SHOW_SECONDS
+
+    def _keep_up(self, worker: "_Worker") -> bool:
+        """Replaces a worker that died; False: it has ended as it should."""
+        if self._signals:
+            worker.stop(at_once=len(self._signals) > 1)
+        if worker.is_alive():
+            self._stillborn = 0 if worker.trial is not None else self._stillborn
+            return True
+        if worker.exit_status == 0 or self._signals:
+            return False
+        if worker.trial is None:
+            self._stillborn += 1
+            if self._stillborn == MOST_DEATHS:
+                raise GanzooError(f"{self.sweep.folder}: workers end before they begin a trial")
+        elif worker.exit_status != FAILED:
+            self._note_death(worker.trial, worker.exit_status)
+        worker.start()
+        return True
+
+    def _note_death(self, number: int, status: int) -> None:
+        """Counts deaths of a trial's process between which it came no further; too many are a failure."""
+        run = self.sweep.directory(number)
+        reached = _changed_at(run / "checkpoints" / "last.ckpt")
+        deaths = self._deaths.setdefault(number, [])
+        if deaths and deaths[-1] != reached:
+            deaths.clear()
+        deaths.append(reached)
+        if len(deaths) == MOST_DEATHS:
+            trial = Trial.read(run)
+            with suppress(Taken), trial.run.claimed():
+                experiment = trial.run.experiment() if trial.run.config.exists() else None
+                record_failure(trial.run, experiment, _told(status))
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self._remember) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _remember(self, number: int, frame: FrameType | None) -> None:
+        self._signals.append(number)
+
+
+class _Worker:
+    """One place in the pool, and the process that is in it now."""
+
+    def __init__(self, pool: Pool, place: Place):
+        self._pool, self._place = pool, place
+        self._current = pool._context.Value("i", NOBODY, lock=False)
+        self.start()
+
+    def start(self) -> None:
+        self._current.value = NOBODY
+        self._asked_to_stop = False
+        arguments = (self._pool.sweep, self._pool.make_source, self._place, self._current)
+        self._process: ForkServerProcess = self._pool._context.Process(target=_work_here, args=arguments, daemon=False)
+        with _held_back(signal.SIGTERM):
+            self._process.start()
+
+    @property
+    def trial(self) -> int | None:
+        """The number of the trial that it is at, or was when it died."""
+        return None if self._current.value == NOBODY else self._current.value
+
+    @property
+    def exit_status(self) -> int:
+        return self._process.exitcode or 0
+
+    def is_alive(self) -> bool:
+        return self._process.is_alive()
+
+    def stop(self, *, at_once: bool) -> None:
+        if at_once:
+            self.kill()
+        elif not self._asked_to_stop:
+            self._asked_to_stop = True
+            self._process.terminate()
+
+    def kill(self) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+
+
+def _work_here(sweep: Sweep, make_source: Callable[[], Source], place: Place, current: "Synchronized[int]") -> None:
+    """A worker process."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)  # between trials there is nothing to save
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+    _end_with(multiprocessing.parent_process())
+    place.settle()
+
+    def beginning(trial: Trial) -> None:
+        current.value = trial.number
+
+    try:
+        work(sweep, make_source(), beginning=beginning, lone=True)
+    except Stopped as stopped:
+        sys.exit(stopped.exit_code)
+    except Failed:
+        sys.exit(FAILED)
+    except GanzooError as error:
+        print(f"ganzoo: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+@contextmanager
+def _held_back(number: signal.Signals) -> Iterator[None]:
+    """The signal waits until after the body, and for ever in the fork server, which the body may start.
+
+    Who stops a job sends SIGTERM to every process of it. The fork server must not end then: it alone can tell when a
+    worker has written its checkpoint.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, [number])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [number])
+
+
+def _end_with(parent: BaseProcess | None) -> None:
+    """When the pool or its fork server is gone, this process stops too, after a checkpoint: nobody sees it work."""
+    server = os.getppid()
+
+    def wait() -> None:
+        while parent is not None and parent.is_alive() and os.getppid() == server:
+            time.sleep(ALONE_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=wait, daemon=True, name="parent").start()
+
+
+def _changed_at(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def _told(status: int) -> str:
+    how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+    hint = "; the system kills so what takes too much memory" if -status == signal.SIGKILL else ""
+    return f"its process was {how} {MOST_DEATHS} times before it came any further{hint}"

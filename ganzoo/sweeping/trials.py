@@ -1,0 +1,120 @@
+"""A sweep and its trials: what trial i is depends on the file and on i alone."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ganzoo.errors import InputError
+from ganzoo.experiment import Experiment, load_experiment
+from ganzoo.records.files import write_text
+from ganzoo.records.run_directory import RunDirectory
+from ganzoo.sweeping.points import point_of
+from ganzoo.sweeping.sweep_file import SweepFile, words_of
+
+ENDED = ("done", "pruned", "diverged", "failed")  # what a record may say of a trial that is not trained any more
+
+
+def has_ended(run: RunDirectory) -> bool:
+    """Whether a trial's run has come to an end, good or bad."""
+    return (run.read_record() or {}).get("status") in ENDED
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training of a sweep: what is varied and the run directory it goes to.
+
+    Attributes:
+        number: from 0.
+        parameters: as W&B would hand them to the run: nested ones nested.
+        seed: of the run; None: the experiment's own, or one of the parameters.
+        directory: its run directory.
+    """
+
+    number: int
+    parameters: Mapping[str, Any]
+    seed: int | None
+    directory: Path
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The overrides, each as W&B's agent writes it for ${args_no_hyphens}."""
+        return words_of(self.parameters) + (() if self.seed is None else (f"seed={self.seed}",))
+
+    @property
+    def run(self) -> RunDirectory:
+        return RunDirectory(self.directory)
+
+    def write(self) -> None:
+        """trial.json in the run directory: what this run is in the sweep."""
+        told = {"number": self.number, "parameters": self.parameters, "seed": self.seed}
+        write_text(self.directory / "trial.json", json.dumps(told, indent=2) + "\n")
+
+    @classmethod
+    def read(cls, directory: Path) -> "Trial":
+        return cls(**json.loads((directory / "trial.json").read_text()), directory=directory)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A sweep file together with where its runs go.
+
+    Args:
+        file: what the file says.
+        runs: the folder that the sweep's own folder is in.
+        count: how many trials there are at most; None: as many as the file says.
+    """
+
+    file: SweepFile
+    runs: Path
+    count: int | None = None
+
+    @property
+    def folder(self) -> Path:
+        return self.runs / f"{self.file.name}-{self.file.identity}"
+
+    @cached_property
+    def size(self) -> int | None:
+        """The number of trials; None: without end."""
+        limits = [self.count, self.file.run_cap, self.file.grid_size]
+        return min((limit for limit in limits if limit is not None), default=None)
+
+    def __len__(self) -> int:
+        """Raises InputError where the search has no end."""
+        if self.size is None:
+            raise InputError(self.file.source, f"{self.file.method} search has no end: add run_cap, or give --count N")
+        return self.size
+
+    def __iter__(self) -> Iterator[Trial]:
+        """All trials of a grid or a random search."""
+        return (self[number] for number in range(len(self)))
+
+    def __getitem__(self, number: int) -> Trial:
+        """Trial `number` of a grid or a random search. The seeds of a point follow one another."""
+        return self.trial(number, point_of(self.file, number // self.file.seeds))
+
+    def trial(self, number: int, parameters: Mapping[str, Any]) -> Trial:
+        """Trial `number` with these parameters."""
+        seeds = self.file.seeds
+        seed = None if seeds == 1 else self.file.first_seed + number % seeds
+        return Trial(number, parameters, seed, self.directory(number))
+
+    def directory(self, number: int) -> Path:
+        return self.folder / f"{self.file.identity}-{number:04d}"
+
+    def begun(self) -> list[Trial]:
+        """The trials whose run directories say what they are, by number."""
+        found = [Trial.read(path.parent) for path in self.folder.glob(f"{self.file.identity}-*/trial.json")]
+        return sorted(found, key=lambda trial: trial.number)
+
+    def experiment_of(self, trial: Trial) -> Experiment:
+        """Raises InputError where the experiment does not take the trial's parameters."""
+        return load_experiment(self.file.experiment, (*self.file.fixed, *trial.words))
+
+    def keep_files(self) -> None:
+        """sweep.yaml and experiment.yaml in the sweep's folder: the same sweep, whatever becomes of the originals."""
+        experiment = self.folder / "experiment.yaml"
+        write_text(experiment, self.file.experiment.read_text())
+        write_text(self.folder / "sweep.yaml", self.file.to_yaml(program=experiment))

@@ -1,0 +1,1 @@
+"""A package whose variant breaks down in the ways that trainings do."""
