@@ -125,9 +125,8 @@ def main() -> None:
         for at_a_time, threads in ((1, cores), (1, 1), (options.workers, 1)):
             slow = alone(folder / f"{threads}", updates, options.alone, at_a_time=at_a_time, threads=threads)
             other = options.alone / slow * 60
-            print(
-                f"a process a trial, {at_a_time} at a time, {threads} threads: {other:.1f} a minute; {rate / other:.2f} times"
-            )
+            how = f"a process a trial, {at_a_time} at a time, {threads} threads"
+            print(f"{how}: {other:.1f} trials a minute; the sweep does {rate / other:.2f} times as many")
 
 
 if __name__ == "__main__":

@@ -146,7 +146,7 @@ def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> "Logger |
             allow_val_change=True,
             settings=wandb.Settings(silent=True, console="off"),
         )
-    except wandb.Error as error:
+    except Exception as error:  # of W&B's many classes, not all are wandb.Error; a mirror is never worth a run
         print(f"W&B does not answer ({error}); the run goes on without it, all in {run.path}", file=sys.stderr)
         return None
     started.define_metric("*", step_metric="generator_updates")

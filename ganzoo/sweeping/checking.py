@@ -1,9 +1,9 @@
 """A sweep's trials against the experiment that they are variations of, before any is trained."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from ganzoo.errors import InputError, Problem, did_you_mean, shorten
@@ -21,7 +21,7 @@ VALUE = re.compile(r"^\(= .*\) (?=there is no key)", re.DOTALL)  # of an unknown
 NUMBERS = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
 
 
-def check(sweep: Sweep, tell: Tell | None = None) -> None:
+def check(sweep: Sweep, tell: Tell | None = None, numbers: Sequence[int] | None = None) -> None:
     """Reads the experiment as every trial would, and looks whether it will log the metric.
 
     Of a grid and a random search, that is every point (the first 2,000, and then every parameter's ends or choices
@@ -30,12 +30,13 @@ def check(sweep: Sweep, tell: Tell | None = None) -> None:
 
     Args:
         tell: called with (what, done, total).
+        numbers: look at the points of these trials of a grid or a random search; None: at all.
 
     Raises:
         InputError: with every mistake, each once. It says in which trials, where not in all.
     """
     checker = _Checker(sweep)
-    points, total = _points(sweep)
+    points, total = _points(sweep, range(len(sweep)) if numbers is None else numbers)
     for done, point in enumerate(points, 1):
         checker.look_at(point)
         if tell is not None:
@@ -53,18 +54,18 @@ class _Point:
     example: str = ""
 
 
-def _points(sweep: Sweep) -> tuple[Iterable[_Point], int]:
+def _points(sweep: Sweep, numbers: Sequence[int]) -> tuple[Iterable[_Point], int]:
     """What to look at, and how many of these there are."""
     if sweep.file.method == "bayes":
         examples = list(_examples(sweep.file))
         return examples, len(examples)
     seeds, trials = sweep.file.seeds, len(sweep)
-    starts = range(0, trials, seeds)[:MOST_POINTS]
+    starts = list(dict.fromkeys(number // seeds * seeds for number in numbers))
     counted = (
         _Point(point_of(sweep.file, start // seeds), range(start, min(start + seeds, trials))) for start in starts
     )
-    more = list(_examples(sweep.file)) if trials > MOST_POINTS * seeds else []
-    return chain(counted, more), len(starts) + len(more)
+    more = list(_examples(sweep.file)) if len(starts) > MOST_POINTS else []
+    return chain(islice(counted, MOST_POINTS), more), min(len(starts), MOST_POINTS) + len(more)
 
 
 def _examples(file: SweepFile) -> Iterator[_Point]:

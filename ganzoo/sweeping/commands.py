@@ -83,7 +83,7 @@ def sweep(sweep: Path, **options: Any) -> None:
         return _print_status(States(opened), options["as_json"])
     if options["page"] is not None:
         return _write_page(States(opened), options["page"])
-    _check(opened)
+    _check(opened, options["numbers"])
     if options["dry_run"] and options["engine"] != "slurm":
         return _print_trials(opened, options["numbers"], options["as_json"])
     if options["retry_failed"]:
@@ -105,12 +105,12 @@ def _refuse(opened: "Sweep", options: dict[str, Any]) -> None:
         raise InputError("--trials", f"this sweep has trials 0 to {len(opened) - 1}, and no {options['numbers'][-1]}")
 
 
-def _check(opened: "Sweep") -> None:
+def _check(opened: "Sweep", numbers: range | None) -> None:
     from ganzoo.sweeping.checking import check
     from ganzoo.terminal import progress_bars
 
     with progress_bars() as tell:
-        check(opened, tell)
+        check(opened, tell, numbers)
 
 
 def _print_status(states: "States", as_json: bool) -> None:
@@ -204,8 +204,10 @@ def _run_on_wandb(opened: "Sweep", options: dict[str, Any]) -> int:
 
 
 def _run_on_slurm(opened: "Sweep", options: dict[str, Any]) -> int:
+    from ganzoo.sweeping.places import refuse_many_devices
     from ganzoo.sweeping.slurm import JobArray, script_of, submit
 
+    refuse_many_devices(opened.file.settled.get("trainer") or {})
     array = JobArray(
         per_task=options["per_task"],
         at_once=options["workers"],

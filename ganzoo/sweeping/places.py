@@ -47,14 +47,19 @@ def places_for(
     Raises:
         InputError: a run of several devices, whose processes Lightning would have to start itself.
     """
-    if trainer.get("devices", 1) != 1 or trainer.get("num_nodes", 1) != 1:
-        text = "engine local trains each trial on one device; set trainer.devices=1 trainer.num_nodes=1"
-        raise InputError("--engine", [Problem("trainer.devices", text)])
+    refuse_many_devices(trainer)
     gpus = [] if trainer.get("accelerator", "auto") not in ("auto", "gpu", "cuda") else visible_gpus()
     cores = usable_cores()
     number = workers or min(trials, len(gpus) or min(cores, MOST_UNASKED))
     threads = threads or _asked_threads() or max(1, cores // number)
     return [Place(threads, gpus[worker % len(gpus)] if gpus else None) for worker in range(number)]
+
+
+def refuse_many_devices(trainer: Mapping[str, Any]) -> None:
+    """Raises InputError where the experiment asks for more than one device."""
+    if trainer.get("devices", 1) != 1 or trainer.get("num_nodes", 1) != 1:
+        text = "a trial of a sweep is trained on one device; set trainer.devices=1 trainer.num_nodes=1"
+        raise InputError("--engine", [Problem("trainer.devices", text)])
 
 
 def usable_cores() -> int:

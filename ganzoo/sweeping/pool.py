@@ -22,6 +22,7 @@ from typing import Protocol, runtime_checkable
 
 from ganzoo.errors import GanzooError, Stopped
 from ganzoo.records.claim import Taken
+from ganzoo.records.run_directory import RunDirectory
 from ganzoo.sweeping.places import Place
 from ganzoo.sweeping.trials import Sweep, Trial
 from ganzoo.sweeping.working import Failed, Source, record_failure, work
@@ -113,17 +114,15 @@ class Pool:
 
     def _note_death(self, number: int, status: int) -> None:
         """Counts deaths of a trial's process between which it came no further; too many are a failure."""
-        run = self.sweep.directory(number)
-        reached = _changed_at(run / "checkpoints" / "last.ckpt")
+        run = RunDirectory(self.sweep.directory(number))
+        reached = _changed_at(run.last_checkpoint)
         deaths = self._deaths.setdefault(number, [])
         if deaths and deaths[-1] != reached:
             deaths.clear()
         deaths.append(reached)
         if len(deaths) == MOST_DEATHS:
-            trial = Trial.read(run)
-            with suppress(Taken), trial.run.claimed():
-                experiment = trial.run.experiment() if trial.run.config.exists() else None
-                record_failure(trial.run, experiment, _told(status))
+            with suppress(Taken), run.claimed():
+                record_failure(run, run.experiment() if run.config.exists() else None, _told(status))
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

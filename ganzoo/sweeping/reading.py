@@ -83,6 +83,8 @@ def read_sweep(path: Path) -> SweepFile:
         InputError: with every mistake that the file alone shows. `checking.check` finds those of its trials.
     """
     values = read_unresolved(path)
+    if "variant" in values and "method" not in values:
+        raise InputError(path, f"this is an experiment, not a sweep file; it is trained by: ganzoo train {path}")
     problems = [*not_plain(values), *(Problem(key, text) for key, text in REFUSED.items() if key in values)]
     right = read_section({key: value for key, value in values.items() if key not in REFUSED}, KEYS, "", problems)
     parameters = read_parameters(right["parameters"], problems) if "parameters" in right else {}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +13,7 @@ from ganzoo.experiment import Experiment, load_experiment
 from ganzoo.records.files import write_text
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.sweeping.points import point_of
+from ganzoo.sweeping.run_files import record_in
 from ganzoo.sweeping.sweep_file import SweepFile, words_of
 
 ENDED = ("done", "pruned", "diverged", "failed")  # what a record may say of a trial that is not trained any more
@@ -19,7 +21,7 @@ ENDED = ("done", "pruned", "diverged", "failed")  # what a record may say of a t
 
 def has_ended(run: RunDirectory) -> bool:
     """Whether a trial's run has come to an end, good or bad."""
-    return (run.read_record() or {}).get("status") in ENDED
+    return record_in(run.record).get("status") in ENDED
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,10 @@ class Sweep:
 
     def begun(self) -> list[Trial]:
         """The trials whose run directories say what they are, by number."""
-        found = [Trial.read(path.parent) for path in self.folder.glob(f"{self.file.identity}-*/trial.json")]
+        found = []
+        for path in self.folder.glob(f"{self.file.identity}-*/trial.json"):
+            with suppress(OSError, ValueError, TypeError):  # removed meanwhile, or damaged: it is written anew
+                found.append(Trial.read(path.parent))
         return sorted(found, key=lambda trial: trial.number)
 
     def experiment_of(self, trial: Trial) -> Experiment:
@@ -115,6 +120,6 @@ class Sweep:
 
     def keep_files(self) -> None:
         """sweep.yaml and experiment.yaml in the sweep's folder: the same sweep, whatever becomes of the originals."""
-        experiment = self.folder / "experiment.yaml"
+        experiment = self.folder.resolve() / "experiment.yaml"  # to be found from every folder
         write_text(experiment, self.file.experiment.read_text())
         write_text(self.folder / "sweep.yaml", self.file.to_yaml(program=experiment))

@@ -84,18 +84,19 @@ def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None
     """
     _quieten()
     session = Session.prepare(experiment, run)
-    try:
-        with wandb_logger(experiment, run) as mirror:
-            session.fit(mirror, watch)
-    except (InputError, LostClaim):
-        raise  # nothing has been trained, or the run is another's: what the record says still holds
-    except Diverged as error:
-        session.write_record("diverged", str(error))
-        raise Diverged(f"{run.path}: {error} {session.kept()}") from None
-    except BaseException as error:
-        session.write_record("failed", told_in_a_line(error))
-        raise
-    session.finish()
+    with session.stop.listening():  # until the record is written: whoever stops a job may send a signal twice
+        try:
+            with wandb_logger(experiment, run) as mirror:
+                session.fit(mirror, watch)
+        except (InputError, LostClaim):
+            raise  # nothing has been trained, or the run is another's: what the record says still holds
+        except Diverged as error:
+            session.write_record("diverged", str(error))
+            raise Diverged(f"{run.path}: {error} {session.kept()}") from None
+        except BaseException as error:
+            session.write_record("failed", told_in_a_line(error))
+            raise
+        session.finish()
 
 
 @dataclass
@@ -110,6 +111,7 @@ class Session:
     checkpoints: Checkpoints
     samples: SampleGrids | None
     evaluation: Evaluation | None
+    stop: Stop
     images_before: int = 0
 
     @classmethod
@@ -122,15 +124,15 @@ class Session:
         if experiment.evaluation.protocol is not None:
             every = experiment.evaluation.every_generator_updates
             evaluation = Evaluation(every, _evaluator(experiment), checkpoints, clock)
-        return cls(experiment, run, gan, clock, guard, checkpoints, samples, evaluation)
+        at_end = [callback for callback in (samples, evaluation) if callback is not None]
+        stop = Stop(experiment.budget.generator_updates, checkpoints, at_end)
+        return cls(experiment, run, gan, clock, guard, checkpoints, samples, evaluation, stop)
 
     def fit(self, mirror: Logger | None, watch: Watch | None = None) -> None:
         settings, resumed = self.experiment.trainer, self.run.last_checkpoint.exists()
-        updates = self.experiment.budget.generator_updates
-        at_end = [callback for callback in (self.samples, self.evaluation) if callback is not None]
-        self.stop = Stop(updates, self.checkpoints, at_end)
-        callbacks: list[lightning.Callback] = [self.guard, *at_end, self.stop, self.checkpoints]
+        callbacks: list[lightning.Callback] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
         if settings.progress:
+            updates = self.experiment.budget.generator_updates
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
         loggers: list[Logger] = [MetricsLog(self.run, self.clock), *([mirror] if mirror else [])]
         if watch is not None:
@@ -138,13 +140,12 @@ class Session:
         trainer = self._trainer([_Start(self), *callbacks], loggers)
         if not resumed:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
-        with self.stop.listening():
-            trainer.fit(
-                self.gan,
-                datamodule=build_data(self.experiment),
-                ckpt_path=self.run.last_checkpoint if resumed else None,
-                weights_only=True,
-            )
+        trainer.fit(
+            self.gan,
+            datamodule=build_data(self.experiment),
+            ckpt_path=self.run.last_checkpoint if resumed else None,
+            weights_only=True,
+        )
 
     def _trainer(self, callbacks: list[lightning.Callback], loggers: list[Logger]) -> lightning.Trainer:
         settings = self.experiment.trainer

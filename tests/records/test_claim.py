@@ -48,7 +48,10 @@ def from_elsewhere(folder: Path) -> None:
 
 def test_a_claim_is_one_process_s_until_it_is_released(tmp_path, other):
     assert Claim.take(tmp_path) is None
-    with pytest.raises(Taken, match=f"another process is training this run: process {other.pid} on "), claimed(tmp_path):
+    with (
+        pytest.raises(Taken, match=f"another process is training this run: process {other.pid} on "),
+        claimed(tmp_path),
+    ):
         pass
     assert holder(tmp_path).process == other.pid
     with claimed(tmp_path / "another"):

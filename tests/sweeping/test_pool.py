@@ -81,6 +81,7 @@ def checkpoint_time(trial: Path) -> int:
     return (trial / "checkpoints" / "last.ckpt").stat().st_mtime_ns
 
 
+@pytest.mark.slow
 def test_trials_are_trained_in_warm_processes_as_by_themselves(sweep):
     sweep.write({"seed": {"values": [3, 1, 2, 0]}, "budget.generator_updates": {"value": 4}})
     code, out, errors = sweep.run("--workers", "2")
@@ -124,6 +125,7 @@ def test_trials_that_break_down_are_recorded_and_the_others_finish(sweep):
     assert code == 1 and sweep.records() == records
 
 
+@pytest.mark.slow
 def test_failed_trials_are_run_again_on_request(sweep):
     sweep.write({"seed": {"values": [0, 1]}, "budget.generator_updates": {"value": 3}})
     assert sweep.run("--workers", "1")[0] == 0
@@ -158,6 +160,7 @@ def test_ctrl_c_stops_after_checkpoints_and_the_same_command_goes_on(sweep):
     assert all(after > before for before, after in zip(reached, later, strict=True))
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_stops_at_once(sweep):
     sweep.write({"seed": {"values": [0, 1]}, **SLOWLY})
     process = sweep.start("--workers", "2")
@@ -173,6 +176,7 @@ def test_a_second_ctrl_c_stops_at_once(sweep):
     assert not any((trial / "record.json").exists() for trial in sweep.trials())
 
 
+@pytest.mark.slow
 def test_two_parents_share_the_trials(sweep):
     sweep.write({"seed": {"values": list(range(6))}, "budget.generator_updates": {"value": 100}})
     elsewhere = sweep.folder / "elsewhere"
@@ -185,6 +189,7 @@ def test_two_parents_share_the_trials(sweep):
     assert len({process_of(trial) for trial in sweep.trials()}) == 2
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_replaced_and_its_trial_goes_on(sweep):
     sweep.write({"seed": {"values": [0]}, "budget.generator_updates": {"value": 400}, **OFTEN_SAVED})
     process = sweep.start("--workers", "1")
@@ -197,6 +202,7 @@ def test_a_killed_worker_is_replaced_and_its_trial_goes_on(sweep):
     assert sweep.records()[0]["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_target_that_is_reached_ends_the_sweep(sweep):
     seeds = {"seed": {"values": list(range(40))}, "budget.generator_updates": {"value": 30}}
     sweep.write(seeds, metric={"name": "generator/loss", "target": 1e9})
@@ -205,6 +211,7 @@ def test_a_target_that_is_reached_ends_the_sweep(sweep):
     assert len(sweep.trials()) < 40
 
 
+@pytest.mark.slow
 def test_a_signal_to_all_processes_leaves_checkpoints(sweep):
     """As SLURM ends a job: also the fork server gets it."""
     sweep.write({"seed": {"values": [0, 1]}, **SLOWLY})
