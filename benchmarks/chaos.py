@@ -1,6 +1,6 @@
 """Kills parts of a sweep at random moments, calls it again, and compares it with one that was left alone.
 
-    python benchmarks/chaos.py [--kills 30] [--seed 0] [--trials 16] [--updates 700]
+    python benchmarks/chaos.py [--kills 30] [--seed 0] [--trials 12] [--updates 2500]
 
 What is killed, by SIGKILL: a worker, the parent, the fork server, or everything. A kill comes at a random time after
 some trial has logged something new, so that all get further. After the last kill one clean call finishes the sweep.
@@ -122,7 +122,7 @@ def killed_until_enough(sweep: SweepUnderFire, kills: int, chance: random.Random
             time.sleep(0.02)
         time.sleep(chance.expovariate(1 / 1.5))
         sweep.note_done()
-        if process.poll() == 0:
+        if process.poll() is not None and process.poll() >= 0:  # it has ended by itself
             break
         if process.poll() is None:
             victim = chance.choice(VICTIMS)
@@ -141,8 +141,8 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--trials", type=int, default=16)
-    parser.add_argument("--updates", type=int, default=700, help="generator updates of a trial")
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--updates", type=int, default=2500, help="generator updates of a trial")
     options = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         sweep = SweepUnderFire(Path(folder), options.trials, options.updates)

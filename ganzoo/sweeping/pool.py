@@ -24,13 +24,16 @@ from ganzoo.errors import GanzooError, Stopped
 from ganzoo.records.claim import Taken
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.sweeping.places import Place
+from ganzoo.sweeping.run_files import MetricsFile
 from ganzoo.sweeping.trials import Sweep, Trial
 from ganzoo.sweeping.working import Failed, Source, record_failure, work
 
 LOOK_SECONDS = 0.1  # between looks at whether the workers live
 SHOW_SECONDS = 0.5  # between looks at all run directories
 ALONE_SECONDS = 0.5  # until a worker whose pool is gone notices
-MOST_DEATHS = 3  # in a row without a checkpoint between them: then the trial has failed
+SAME_DEATHS = 3  # in a row at the same place: then the trial has failed
+MOST_DEATHS = 10  # in a row anywhere without a checkpoint between them: likewise
+MOST_STILLBORN = 3  # workers in a row that died without a trial: something is wrong with all of them
 FAILED = 70  # a worker's exit status after a trial that failed: it may be unfit for more, and is replaced
 NOBODY = -1
 PRELOADED = ["ganzoo.training.run"]
@@ -59,9 +62,9 @@ class Pool:
     display: Display
     enough: Callable[[], bool] = lambda: False
     _show_at: float = 0.0
-    _stillborn: int = 0  # workers in a row that died without a trial: something is wrong with all of them
+    _stillborn: int = 0
     _signals: list[int] = field(default_factory=list)
-    _deaths: dict[int, list[int | None]] = field(default_factory=dict)
+    _deaths: dict[int, list[tuple[int | None, int]]] = field(default_factory=dict)
     _context: ForkServerContext = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
 
     def run(self) -> None:
@@ -105,7 +108,7 @@ class Pool:
             return False
         if worker.trial is None:
             self._stillborn += 1
-            if self._stillborn == MOST_DEATHS:
+            if self._stillborn == MOST_STILLBORN:
                 raise GanzooError(f"{self.sweep.folder}: workers end before they begin a trial")
         elif worker.exit_status != FAILED:
             self._note_death(worker.trial, worker.exit_status)
@@ -113,16 +116,22 @@ class Pool:
         return True
 
     def _note_death(self, number: int, status: int) -> None:
-        """Counts deaths of a trial's process between which it came no further; too many are a failure."""
+        """Counts deaths of a trial's process between which it wrote no checkpoint; too many are a failure.
+
+        A trial that runs out of memory dies at the same place again and again. What dies at different places may have
+        been killed by somebody, and has more tries.
+        """
         run = RunDirectory(self.sweep.directory(number))
-        reached = _changed_at(run.last_checkpoint)
+        saved, place = _changed_at(run.last_checkpoint), _last_update(run)
         deaths = self._deaths.setdefault(number, [])
-        if deaths and deaths[-1] != reached:
+        if deaths and deaths[-1][0] != saved:
             deaths.clear()
-        deaths.append(reached)
-        if len(deaths) == MOST_DEATHS:
+        deaths.append((saved, place))
+        at_one_place = deaths[-SAME_DEATHS:] == [(saved, place)] * SAME_DEATHS
+        if at_one_place or len(deaths) == MOST_DEATHS:
             with suppress(Taken), run.claimed():
-                record_failure(run, run.experiment() if run.config.exists() else None, _told(status))
+                experiment = run.experiment() if run.config.exists() else None
+                record_failure(run, experiment, _told(status, len(deaths)))
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
@@ -232,7 +241,14 @@ def _changed_at(path: Path) -> int | None:
         return None
 
 
-def _told(status: int) -> str:
+def _last_update(run: RunDirectory) -> int:
+    """The last generator update that was logged."""
+    file = MetricsFile(run.metrics, None)
+    file.read()
+    return file.generator_updates
+
+
+def _told(status: int, deaths: int) -> str:
     how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
     hint = "; the system kills so what takes too much memory" if -status == signal.SIGKILL else ""
-    return f"its process was {how} {MOST_DEATHS} times before it came any further{hint}"
+    return f"its process was {how} {deaths} times before it came to a new checkpoint{hint}"

@@ -1,0 +1,17 @@
+"""benchmarks/chaos.py, with fewer kills: a sweep that is killed all the time ends as one that is left alone."""
+
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_sweep_that_is_killed_again_and_again_ends_as_one_left_alone():
+    words = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), "--kills", "6", "--trials", "4", "--updates", "400"]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=590)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "6 kills" in done.stdout and "4 of 4 trials done, none twice" in done.stdout
+    assert "0 of 4 differ" in done.stdout
