@@ -36,7 +36,7 @@ def check(sweep: Sweep, tell: Tell | None = None, numbers: Sequence[int] | None 
         InputError: with every mistake, each once. It says in which trials, where not in all.
     """
     checker = _Checker(sweep)
-    points, total = _points(sweep, range(len(sweep)) if numbers is None else numbers)
+    points, total = _points(sweep, numbers)
     for done, point in enumerate(points, 1):
         checker.look_at(point)
         if tell is not None:
@@ -54,13 +54,13 @@ class _Point:
     example: str = ""
 
 
-def _points(sweep: Sweep, numbers: Sequence[int]) -> tuple[Iterable[_Point], int]:
+def _points(sweep: Sweep, numbers: Sequence[int] | None) -> tuple[Iterable[_Point], int]:
     """What to look at, and how many of these there are."""
     if sweep.file.method == "bayes":
         examples = list(_examples(sweep.file))
         return examples, len(examples)
     seeds, trials = sweep.file.seeds, len(sweep)
-    starts = list(dict.fromkeys(number // seeds * seeds for number in numbers))
+    starts = list(dict.fromkeys(number // seeds * seeds for number in (range(trials) if numbers is None else numbers)))
     counted = (
         _Point(point_of(sweep.file, start // seeds), range(start, min(start + seeds, trials))) for start in starts
     )
