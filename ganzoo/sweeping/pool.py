@@ -30,6 +30,7 @@ from ganzoo.sweeping.working import Failed, Source, record_failure, work
 
 LOOK_SECONDS = 0.1  # between looks at whether the workers live
 SHOW_SECONDS = 0.5  # between looks at all run directories
+ASK_SECONDS = 1.0  # between requests to stop
 ALONE_SECONDS = 0.5  # until a worker whose pool is gone notices
 SAME_DEATHS = 3  # in a row at the same place: then the trial has failed
 MOST_DEATHS = 10  # in a row anywhere without a checkpoint between them: likewise
@@ -100,7 +101,7 @@ class Pool:
     def _keep_up(self, worker: "_Worker") -> bool:
         """Replaces a worker that died; False: it has ended as it should."""
         if self._signals:
-            worker.stop(at_once=len(self._signals) > 1)
+            worker.stop(at_once=self._signals.count(signal.SIGINT) > 1)
         if worker.is_alive():
             self._stillborn = 0 if worker.trial is not None else self._stillborn
             return True
@@ -156,7 +157,7 @@ class _Worker:
 
     def start(self) -> None:
         self._current.value = NOBODY
-        self._asked_to_stop = False
+        self._ask_at = 0.0
         arguments = (self._pool.sweep, self._pool.make_source, self._place, self._current)
         self._process: ForkServerProcess = self._pool._context.Process(target=_work_here, args=arguments, daemon=False)
         with _held_back(signal.SIGTERM):
@@ -177,8 +178,8 @@ class _Worker:
     def stop(self, *, at_once: bool) -> None:
         if at_once:
             self.kill()
-        elif not self._asked_to_stop:
-            self._asked_to_stop = True
+        elif time.monotonic() >= self._ask_at:  # again and again: a trial that was just ending took it for its own
+            self._ask_at = time.monotonic() + ASK_SECONDS
             self._process.terminate()
 
     def kill(self) -> None:
