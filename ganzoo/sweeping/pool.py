@@ -129,8 +129,8 @@ class Pool:
             deaths.clear()
         deaths.append((saved, place))
         at_one_place = deaths[-SAME_DEATHS:] == [(saved, place)] * SAME_DEATHS
-        if at_one_place or len(deaths) == MOST_DEATHS:
-            with suppress(Taken), run.claimed():
+        if at_one_place or len(deaths) >= MOST_DEATHS:
+            with suppress(Taken), run.claimed():  # an idle worker may have taken it up already: then at its next death
                 experiment = run.experiment() if run.config.exists() else None
                 record_failure(run, experiment, _told(status, len(deaths)))
 
