@@ -1,6 +1,7 @@
 """The command `sweep`."""
 
 import json
+import re
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ganzoo.errors import InputError
+from ganzoo.errors import InputError, shorten
 from ganzoo.terminal import print_table
 
 if TYPE_CHECKING:
@@ -28,10 +29,10 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
     """`3` or `4-7` as the trial numbers that they mean."""
     if text is None:
         return None
-    first, _, last = text.partition("-")
-    if not first.isdigit() or not (last or first).isdigit() or int(last or first) < int(first):
-        raise InputError("--trials", f"{text!r} must be a trial's number or a range of them, such as 4-7")
-    return range(int(first), int(last or first) + 1)
+    found = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", text)
+    if found is None or int(found[2] or found[1]) < int(found[1]):
+        raise InputError("--trials", f"{shorten(text)} must be a trial's number or a range of them, such as 4-7")
+    return range(int(found[1]), int(found[2] or found[1]) + 1)
 
 
 @click.command()

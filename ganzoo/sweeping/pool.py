@@ -73,6 +73,7 @@ class Pool:
 
         Raises:
             Stopped: a signal ended it. Trials that were running have checkpoints.
+            GanzooError: workers end before they begin a trial; they have said why.
         """
         os.environ["OMP_NUM_THREADS"] = str(max(place.threads for place in self.places))  # before torch is imported
         self._context.set_forkserver_preload(PRELOADED)
