@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field
 from inspect import signature
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -202,10 +203,17 @@ def _images_are_augmented(variant: GANConfig, data: DataConfig) -> Iterator[Prob
 
 
 def _batch_norm_needs_two(
-    data: DataConfig, discriminator: NetworkConfig, generator: NetworkConfig
+    data: DataConfig, discriminator: NetworkConfig, generator: NetworkConfig, trainer: TrainerConfig
 ) -> Iterator[Problem]:
-    if data.batch_size == 1 and (discriminator.batch_normalised or generator.batch_normalised):
-        yield Problem("data.batch_size", "1 leaves BatchNorm nothing to normalise over; it must be at least 2")
+    if not (discriminator.batch_normalised or generator.batch_normalised):
+        return
+    apart = trainer.accumulate * (trainer.ranks if trainer.batch_norm == "per_rank" else 1)
+    if data.batch_size <= apart:
+        among = "" if apart == 1 else f", normalised over in {apart} parts,"
+        least = f"it must be at least {2 * apart}"
+        yield Problem(
+            "data.batch_size", f"{data.batch_size}{among} leaves BatchNorm nothing to normalise over; {least}"
+        )
 
 
 def _protocol_is_there(evaluation: EvaluationConfig) -> Iterator[Problem]:
@@ -236,11 +244,11 @@ def _protocol_of(evaluation: EvaluationConfig) -> "Protocol | Problem | None":
 
 
 def _batch_divides(data: DataConfig, variant: GANConfig, trainer: TrainerConfig) -> Iterator[Problem]:
-    ranks = trainer.devices * trainer.num_nodes
-    whole = f"the {ranks} devices of all nodes" if variant.pack == 1 else f"{ranks} devices x {variant.pack} in a pack"
+    among = {"devices of all nodes": trainer.ranks, "trainer.accumulate": trainer.accumulate, "in a pack": variant.pack}
+    whole = " x ".join(f"{number} {what}" for what, number in among.items() if number > 1)
     sizes = {"data.batch_size": (data.batch_size,), "variant.batch_sizes": getattr(variant, "batch_sizes", ())}
     for key, several in sizes.items():
-        if uneven := [size for size in several if size % (ranks * variant.pack)]:
+        if uneven := [size for size in several if size % prod(among.values())]:
             yield Problem(key, f"{uneven[0]} must be a multiple of {whole}")
 
 

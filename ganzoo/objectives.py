@@ -5,11 +5,13 @@ that some papers write in front of it, belong to the call.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganzoo.ranks import drawn
 from ganzoo.shapes import Images, Logits, PerSample, Scalar
 
 Discriminator = Callable[[Images], Logits]
@@ -126,4 +128,4 @@ def interpolated(real: Images, fake: Images, mix: PerSample) -> Images:
 
 def random_mix(real: Tensor) -> PerSample:
     """One uniform number in [0, 1) for each sample, from training's stream."""
-    return torch.rand(len(real), device=real.device)
+    return drawn(partial(torch.rand, device=real.device), len(real))

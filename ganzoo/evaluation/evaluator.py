@@ -18,7 +18,6 @@ from ganzoo.evaluation.extractors.loading import extractor_of
 from ganzoo.evaluation.metrics.frechet import Gaussian
 from ganzoo.evaluation.metrics.perceptual import load_lpips
 from ganzoo.evaluation.protocol import Protocol
-from ganzoo.evaluation.ranks import on_first, rank
 from ganzoo.evaluation.references import Mirrored, Reals, fitting, reals_of
 from ganzoo.evaluation.scoring import (
     Comparison,
@@ -31,6 +30,7 @@ from ganzoo.evaluation.scoring import (
 )
 from ganzoo.evaluation.sources import Draw, Drawable, DrawnSource, GeneratedSource, HeldSource, Source
 from ganzoo.evaluation.stored import StoredView
+from ganzoo.ranks import on_first, rank
 
 RANGE_SLACK = 0.01  # images this far out of [-1, 1] are clipped; beyond, they are in another range
 

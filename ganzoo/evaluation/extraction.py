@@ -11,8 +11,8 @@ from torch import Tensor
 from ganzoo.data.samples import to_pixels
 from ganzoo.errors import Diverged
 from ganzoo.evaluation.extractors.base import Extractor
-from ganzoo.evaluation.ranks import collected, on_first, rank, together, world_size
 from ganzoo.evaluation.sources import Source
+from ganzoo.ranks import collected, on_first, rank, together, world_size
 from ganzoo.shapes import Labels
 
 Tell = Callable[[str, int, int], None]  # of what, how many are done by this process, how many it has to do
@@ -86,7 +86,7 @@ class Sight:
 
     def _column(self, parts: list[Tensor]) -> Tensor | None:
         """One kind of what was seen, of all processes, on the CPU of the first one."""
-        dealt = collected(parts, self.device)
+        dealt = collected(parts)
         return None if dealt is None else torch.cat(dealt).cpu()
 
     def _parts(self, source: Source, groups: list[Tensor], tell: Tell | None) -> list[tuple]:

@@ -11,8 +11,8 @@ from ganzoo.evaluation.cache import Entry, FeatureCache
 from ganzoo.evaluation.extraction import Seen, Sight, Tell, isolated
 from ganzoo.evaluation.extractors.base import Coordinates
 from ganzoo.evaluation.metrics.frechet import Gaussian, gaussian_statistics
-from ganzoo.evaluation.ranks import on_first, rank
 from ganzoo.evaluation.sources import StoredSource
+from ganzoo.ranks import on_first, rank
 
 WORTH_KEEPING = 10_000_000  # numbers: the mean and covariance of fewer features are computed faster than they are read
 

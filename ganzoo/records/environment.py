@@ -35,6 +35,14 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def usable_cores() -> int:
+    """Those that this process may run on."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS
+        return os.cpu_count() or 1
+
+
 def git_commit() -> str | None:
     """The commit of the working directory, with +changes where files differ from it; None outside a repository."""
     commit = _git("rev-parse", "HEAD")

@@ -38,6 +38,7 @@ def record_of(
         "seed": experiment and experiment.seed,
         "ended": datetime.now(UTC).isoformat(timespec="seconds"),
         "budget": {name: getattr(gan, name, None) for name in COUNTS},
+        "ranks": gan and [{"from_generator_update": updates, "ranks": ranks} for updates, ranks in gan.ranks],
         "parameters": gan and {"generator": _count(gan.generator), "discriminator": _count(gan.discriminator)},
         "wandb": mirror and {"mode": mode, "id": mirror.id},
         "git_commit": git_commit(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ganzoo.errors import InputError, Problem
+from ganzoo.records.environment import usable_cores
 
 MOST_UNASKED = 8  # workers; each takes some hundred megabytes before its networks do
 
@@ -60,14 +61,6 @@ def refuse_many_devices(trainer: Mapping[str, Any]) -> None:
     if trainer.get("devices", 1) != 1 or trainer.get("num_nodes", 1) != 1:
         text = "a trial of a sweep is trained on one device; set trainer.devices=1 trainer.num_nodes=1"
         raise InputError("--engine", [Problem("trainer.devices", text)])
-
-
-def usable_cores() -> int:
-    """Those that this process may run on."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on macOS
-        return os.cpu_count() or 1
 
 
 def visible_gpus() -> list[str]:

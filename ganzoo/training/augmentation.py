@@ -6,10 +6,12 @@ DiffAugment_pytorch.py).
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import torch
 from torch import Tensor
 
+from ganzoo.ranks import drawn
 from ganzoo.shapes import Images, PerSample
 
 
@@ -36,7 +38,7 @@ def recoloured(images: Images) -> Images:
 def translated(images: Images) -> Images:
     """Moved by up to an eighth of the size each way, with zeros where nothing was."""
     height, width = images.shape[2:]
-    down, right = _whole(images, height // 8), _whole(images, width // 8)
+    down, right = (_whole(images, -(size // 8), size // 8) for size in (height, width))
     rows = torch.arange(height, device=images.device) - down[:, None]  # (n, h): where each row comes from
     columns = torch.arange(width, device=images.device) - right[:, None]
     inside = ((rows >= 0) & (rows < height))[:, :, None] & ((columns >= 0) & (columns < width))[:, None, :]
@@ -52,20 +54,20 @@ def cut_out(images: Images) -> Images:
     kept = torch.ones(len(images), 1, *images.shape[2:], dtype=torch.bool, device=images.device)
     inside = []
     for size in images.shape[2:]:
-        middle = torch.randint(size + (1 - size // 2 % 2), (len(images), 1), device=images.device)
-        offset = torch.arange(size, device=images.device) - middle + size // 4
+        middle = _whole(images, 0, size - size // 2 % 2)
+        offset = torch.arange(size, device=images.device) - middle[:, None] + size // 4
         inside.append((offset >= 0) & (offset < size // 2))
     kept &= ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
     return images * kept
 
 
 def _uniform(images: Images, low: float, high: float) -> PerSample:
-    return torch.rand(len(images), device=images.device) * (high - low) + low
+    return drawn(partial(torch.rand, device=images.device), len(images)) * (high - low) + low
 
 
-def _whole(images: Images, most: int) -> Tensor:
-    """(n,) whole numbers from -most to most."""
-    return torch.randint(-most, most + 1, (len(images),), device=images.device)
+def _whole(images: Images, least: int, most: int) -> Tensor:
+    """(n,) whole numbers from least to most."""
+    return drawn(lambda n: torch.randint(least, most + 1, (n,), device=images.device), len(images))
 
 
 def _column(values: PerSample, images: Images) -> Tensor:

@@ -44,6 +44,7 @@ def build_gan(experiment: Experiment) -> GAN:
         config,
         optimizers=experiment.optimizer,
         ema=experiment.ema,
+        accumulate=experiment.trainer.accumulate,
     )
 
 

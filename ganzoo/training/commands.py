@@ -42,12 +42,34 @@ def train(
     seeds=N trains N runs one after the other, with the experiment's seed and those after it: N directories, one a
     line. A W&B sweep's search sees the first of them only.
 
+    With trainer.devices above 1 as many processes train together, each with its part of every batch: started by this
+    command, or all by srun or torchrun; `ganzoo submit` asks a SLURM cluster for them.
+
     \b
     ganzoo train experiments/digits/dcgan.yaml
     ganzoo train experiments/digits/dcgan.yaml seed=1 budget.generator_updates=5000
     ganzoo train experiments/digits/dcgan.yaml seeds=3
     ganzoo train --resume runs/digits-dcgan/20261122-101500-a1b2c3 budget.generator_updates=9000
     """
+    from ganzoo.training.launching import follow, led
+    from ganzoo.training.world import World
+
+    world = World.around()
+    if world.rank > 0:
+        click.get_current_context().exit(follow(world))
+    with led(world):
+        _lead(experiment, overrides, run_dir, resumed, print_config, as_json)
+
+
+def _lead(
+    experiment: str | None,
+    overrides: tuple[str, ...],
+    run_dir: Path | None,
+    resumed: Path | None,
+    print_config: bool,
+    as_json: bool,
+) -> None:
+    """What the only process of a run does, or the first one."""
     if resumed is not None:
         return _go_on(resumed, (experiment, *overrides) if experiment else overrides, run_dir, as_json)
     if experiment is None:

@@ -144,5 +144,16 @@ class TrainerConfig(Settings):
     devices: int = setting(1, "devices per node", at_least=1, at_most=1024)
     num_nodes: int = setting(1, "nodes", at_least=1, at_most=10_000)
     precision: Literal[32, "32", "bf16-mixed", "16-mixed"] = setting(32, "of the networks' arithmetic")
+    batch_norm: Literal["synchronised", "per_rank"] = setting(
+        "synchronised", "over the batch of all devices, or over each device's own part of it"
+    )
+    accumulate: int = setting(
+        1, "parts of a batch that a device works through one after the other, to save memory", at_least=1, at_most=65536
+    )
     deterministic: bool = setting(True, "only algorithms that give the same bits every time")
     progress: bool = setting(True, "a progress bar, where the output is a terminal")
+
+    @property
+    def ranks(self) -> int:
+        """Processes that train together: one a device."""
+        return self.devices * self.num_nodes

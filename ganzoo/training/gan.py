@@ -11,15 +11,16 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from lightning import LightningModule
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from ganzoo.ranks import average_, drawn, world_size
 from ganzoo.shapes import Images, Labels, Latents, Packs, Scalar
 from ganzoo.training.augmentation import augmented
-from ganzoo.training.bound import BoundDiscriminator, classes_of, condition_of, packed
+from ganzoo.training.averaged import AveragedGenerator
+from ganzoo.training.bound import BoundDiscriminator, condition_of, packed
 from ganzoo.training.config import EMAConfig, GANConfig
 from ganzoo.training.ema import averaged_copy, move_average
 from ganzoo.training.optimizers import OptimizerConfig, Optimizers
@@ -27,7 +28,7 @@ from ganzoo.training.randomness import begin_rank, states_of_all_ranks
 from ganzoo.training.strategy import AlternatingDDP
 
 
-class GAN(LightningModule):
+class GAN(AveragedGenerator):
     """Subclasses define `discriminator_objective` and `generator_objective`, and may define `training_step`.
 
     Args:
@@ -37,13 +38,16 @@ class GAN(LightningModule):
         config: the variant's `Config`; None: its defaults.
         optimizers: None: those of the variant's paper.
         ema: how the generator is averaged; None: not at all.
+        accumulate: parts of a batch that go through the networks one after the other, their gradients added up. What an
+            objective or a layer takes from the whole batch, a part's statistics, is then the part's.
 
     Attributes:
         ema_generator: the averaged generator, in eval mode: the one to evaluate and sample.
         generator_updates, discriminator_updates, images_seen: counts since the beginning, over all ranks and resumes.
-        losses: the latest losses and penalties by name, detached, on the device: reading one waits for the device.
+        losses: this rank's latest losses and penalties by name, detached, on the device: see `read_losses`.
         logged_losses: those of the last logged update, as numbers.
         generator_updated: whether the current batch has updated the generator.
+        ranks: [generator updates, ranks]: from which update on the run has had how many ranks.
         random_states_to_begin_with: of every rank, taken up at the first batch and not before, since whatever is
             imported or built until then may draw; None: the process's own.
     """
@@ -56,12 +60,13 @@ class GAN(LightningModule):
         *,
         optimizers: Optimizers | None = None,
         ema: EMAConfig | None = None,
+        accumulate: int = 1,
     ):
         super().__init__()
         self.automatic_optimization = False
         self.config: Any = config or sys.modules[type(self).__module__].Config()
         self.optimizer_configs = optimizers or self.config.paper_optimizers
-        self.ema = ema or EMAConfig()
+        self.ema, self.accumulate = ema or EMAConfig(), accumulate
         self.generator, self.discriminator = generator, discriminator
         self.ema_generator = averaged_copy(generator)
         self.generator_updates = self.discriminator_updates = self.images_seen = 0
@@ -70,6 +75,8 @@ class GAN(LightningModule):
         self.logged_losses: dict[str, float] = {}
         self._images_averaged = 0  # images_seen when the average last moved
         self._led_from = 0  # discriminator_updates at the last generator update
+        self._part = 0  # of the batch, in work
+        self.ranks: list[list[int]] = []
         self._schedules: list[LambdaLR] = []
         self.random_states_to_begin_with: list[dict[str, Any]] | None = None
 
@@ -106,27 +113,31 @@ class GAN(LightningModule):
 
     def update_discriminator(self, real: Images, labels: Labels | None = None) -> None:
         """One optimiser step of the discriminator on `real` and as many fresh fakes of the same classes."""
-        with torch.no_grad():
-            fake = self.generate(self.sample_latents(len(real)), labels)
-        discriminator = BoundDiscriminator(self.discriminator, labels)
-        loss = self.discriminator_objective(discriminator, self.presented(real), self.presented(fake))
-        self.descend(self.optimizer_of("discriminator"), loss)
+        self.descend("discriminator", self.discriminator_loss, real, labels)
         self.discriminator_updates += 1
-        self.images_seen += len(real) * self.trainer.world_size
-        self.report({"discriminator/loss": loss})
+        self.images_seen += len(real) * world_size()
 
     def update_generator(self, real: Images, labels: Labels | None = None) -> None:
         """One optimiser step of the generator on as many fresh fakes, and what follows: average, rates, log."""
         with frozen(self.discriminator):
-            fake = self.generate(self.sample_latents(len(real)), labels)
-            discriminator = BoundDiscriminator(self.discriminator, labels)
-            loss = self.generator_objective(discriminator, self.presented(real), self.presented(fake))
-            self.descend(self.optimizer_of("generator"), loss)
+            self.descend("generator", self.generator_loss, real, labels)
         self.generator_updates += 1
         self._led_from = self.discriminator_updates
         self.generator_updated = True
-        self.report({"generator/loss": loss})
         self._follow_generator()
+
+    def discriminator_loss(self, real: Images, labels: Labels | None) -> Scalar:
+        """The discriminator's objective on `real` and fresh fakes, as it is presented with them."""
+        with torch.no_grad():
+            fake = self.generate(self.sample_latents(len(real)), labels)
+        discriminator = BoundDiscriminator(self.discriminator, labels)
+        return self.discriminator_objective(discriminator, self.presented(real), self.presented(fake))
+
+    def generator_loss(self, real: Images, labels: Labels | None) -> Scalar:
+        """The generator's objective on fresh fakes, likewise."""
+        fake = self.generate(self.sample_latents(len(real)), labels)
+        discriminator = BoundDiscriminator(self.discriminator, labels)
+        return self.generator_objective(discriminator, self.presented(real), self.presented(fake))
 
     def generate(self, latents: Latents, labels: Labels | None) -> Images:
         """The generator's samples, of these classes where it is conditional."""
@@ -136,84 +147,37 @@ class GAN(LightningModule):
         """Reals or fakes as the discriminator is shown them: augmented, with instance noise, and packed."""
         samples = augmented(samples, self.config.augment)
         if deviation := self.config.instance_noise_at(self.images_seen):
-            samples = samples + deviation * torch.randn_like(samples)
+            like = {"dtype": samples.dtype, "device": samples.device}
+            samples = samples + deviation * drawn(lambda n: torch.randn(n, *samples.shape[1:], **like), len(samples))
         return packed(samples, self.config.pack)
 
-    def descend(self, optimizer: LightningOptimizer, loss: Scalar) -> None:
-        """One optimiser step down the gradient of `loss`."""
+    def descend(
+        self, network: str, loss_of: Callable[[Images, Labels | None], Scalar], real: Images, labels: Labels | None
+    ) -> None:
+        """One optimiser step of that network down the gradient of a loss of the whole batch, which is all ranks'."""
+        optimizer, size = self.optimizer_of(network), len(real) // self.accumulate
         optimizer.zero_grad()
-        self.manual_backward(loss)
+        for number in range(self.accumulate):
+            self._part, part = number, slice(number * size, (number + 1) * size)
+            loss = loss_of(real[part], None if labels is None else labels[part])
+            self.manual_backward(loss if self.accumulate == 1 else loss / self.accumulate)
+            self.report({f"{network}/loss": loss})
         if isinstance(self.trainer.strategy, AlternatingDDP):
             self.trainer.strategy.average_gradients(optimizer.optimizer)
         optimizer.step()
 
     def report(self, losses: Mapping[str, Tensor]) -> None:
-        """Keeps losses for the log; costs nothing until one is read."""
-        self.losses.update({name: loss.detach() for name, loss in losses.items()})
+        """Keeps losses for the log, of several parts their mean; costs nothing until one is read."""
+        for name, loss in losses.items():
+            mean = loss.detach() / self.accumulate if self.accumulate > 1 else loss.detach()
+            self.losses[name] = self.losses[name] + mean if self._part else mean
 
-    def sample_latents(self, n: int, generator: torch.Generator | None = None) -> Latents:
-        """n latents of the variant's distribution on the module's device.
-
-        Args:
-            generator: a CPU generator, so that the latents are the same on every device; None: training's own stream.
-        """
-        device = self.device if generator is None else torch.device("cpu")
-        latents = torch.empty(n, self.config.latent_dim, device=device)
-        if self.config.latent_distribution == "normal":
-            latents.normal_(generator=generator)
-        else:
-            latents.uniform_(-1.0, 1.0, generator=generator)
-        return latents.to(self.device)
-
-    @torch.no_grad()
-    def draw(
-        self,
-        n: int,
-        generator: torch.Generator,
-        *,
-        labels: Labels | None = None,
-        truncation: float | None = None,
-    ) -> Images:
-        """n samples of the averaged generator, float32; training's random numbers are not touched.
-
-        Args:
-            labels: the classes wanted, where the generator is conditional; None: those of `draw_labels`.
-            truncation: no latent value is beyond it, which trades variety for quality (Brock et al. 2018,
-                arXiv:1809.11096, section 3.1): a truncated normal, or a narrower uniform; None: no limit.
-        """
-        latents = self.sample_latents(n, generator)
-        if truncation is not None:
-            latents = self._truncated(latents, truncation, generator)
-        return self.images_of(latents, self.draw_labels(n, generator) if labels is None else labels)
-
-    @torch.no_grad()
-    def images_of(self, latents: Latents, labels: Labels | None) -> Images:
-        """What the averaged generator makes of latents, and of classes where it is conditional; float32."""
-        condition = () if labels is None else (labels.to(self.device),)
-        return self.ema_generator(latents.to(self.device), *condition).float()
-
-    def draw_labels(self, n: int, generator: torch.Generator) -> Labels | None:
-        """n classes, each as likely as any other; None where the generator is not conditional."""
-        return torch.randint(self.num_classes, (n,), generator=generator) if self.num_classes else None
-
-    def draw_inputs(self, n: int, generator: torch.Generator) -> tuple[Latents, Labels | None]:
-        """n latents, and n classes where the generator is conditional: what `images_of` takes."""
-        labels = self.draw_labels(n, generator)
-        return self.sample_latents(n, generator), labels
-
-    @property
-    def num_classes(self) -> int:
-        """The classes that the generator is conditional on; 0: it takes no labels."""
-        return classes_of(self.generator)
-
-    def _truncated(self, latents: Latents, limit: float, generator: torch.Generator) -> Latents:
-        if self.config.latent_distribution == "uniform":
-            return latents * min(1.0, limit)
-        return nn.init.trunc_normal_(torch.empty(latents.shape), a=-limit, b=limit, generator=generator).to(self.device)
-
-    def sample(self, n: int, seed: int = 0, labels: Labels | None = None) -> Images:
-        """n samples of the averaged generator, in [-1, 1]; the same for the same seed."""
-        return self.draw(n, torch.Generator().manual_seed(seed), labels=labels)
+    def read_losses(self) -> dict[str, float]:
+        """The latest losses over the whole batch, as numbers: waits for the device, and all ranks must call it."""
+        if not self.losses:
+            return {}
+        values = average_(torch.stack([loss.float() for loss in self.losses.values()]))
+        return dict(zip(self.losses, values.tolist(), strict=True))
 
     # Plumbing
 
@@ -247,7 +211,7 @@ class GAN(LightningModule):
             schedule.step()
         every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # the trainer's logger part sets it
         if self.generator_updates % every == 0:
-            self.logged_losses = {name: loss.item() for name, loss in self.losses.items()}
+            self.logged_losses = self.read_losses()
             self.log_now(self.logged_losses)
 
     def log_now(self, values: Mapping[str, float]) -> None:
@@ -261,21 +225,26 @@ class GAN(LightningModule):
         self.ema_generator.eval()  # its BatchNorm uses averaged statistics, always
         return self
 
+    def on_train_start(self) -> None:
+        if not self.ranks or self.ranks[-1][1] != world_size():
+            self.ranks.append([self.generator_updates, world_size()])
+
     def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
         self.generator_updated = False
         if self.random_states_to_begin_with is not None:
-            begin_rank(self.random_states_to_begin_with, self.trainer.global_rank, self.trainer.world_size)
+            begin_rank(self.random_states_to_begin_with)
             self.random_states_to_begin_with = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         counters = {name: getattr(self, name) for name in COUNTERS}
         states = self.random_states_to_begin_with or states_of_all_ranks()
-        checkpoint["ganzoo"] = {"counters": counters, "random_states": states}
+        checkpoint["ganzoo"] = {"counters": counters, "random_states": states, "ranks": self.ranks}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, count in checkpoint["ganzoo"]["counters"].items():
             setattr(self, name, count)
         self.random_states_to_begin_with = checkpoint["ganzoo"]["random_states"]
+        self.ranks = checkpoint["ganzoo"].get("ranks", [])
 
 
 COUNTERS = ("generator_updates", "discriminator_updates", "images_seen", "_images_averaged", "_led_from")

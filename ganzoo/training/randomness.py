@@ -8,16 +8,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from ganzoo.data.loading import mixed_seed
+from ganzoo.ranks import rank, world_size
 
 
 def random_states() -> dict[str, Any]:
-    """The states of torch (CPU and every GPU), numpy and Python, in types that `weights_only` loading takes."""
+    """The states of torch (CPU and this process's GPU), numpy and Python, as `weights_only` loading takes them."""
     state: Any = np.random.get_state(legacy=True)
     name, keys, position, has_gauss, cached = state
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         "numpy": [name, torch.from_numpy(keys.astype(np.int64)), position, has_gauss, cached],
         "python": random.getstate(),
     }
@@ -27,7 +27,7 @@ def restore_random_states(states: dict[str, Any]) -> None:
     """Puts back what `random_states` captured."""
     torch.set_rng_state(states["torch"])
     if states["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(states["cuda"])
+        torch.cuda.set_rng_state(states["cuda"][0])
     name, keys, position, has_gauss, cached = states["numpy"]
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     version, internal, gauss = states["python"]
@@ -36,23 +36,20 @@ def restore_random_states(states: dict[str, Any]) -> None:
 
 def states_of_all_ranks() -> list[dict[str, Any]]:
     """What `random_states` gives on every rank, in the order of ranks; every rank must call it."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+    if world_size() == 1:
         return [random_states()]
-    states: list[Any] = [None] * torch.distributed.get_world_size()
+    states: list[Any] = [None] * world_size()
     torch.distributed.all_gather_object(states, random_states())
     return states
 
 
-def begin_rank(states: list[dict[str, Any]], rank: int, world_size: int) -> None:
-    """Takes up this rank's state. Where there is none for each (a new run, another number of ranks): one of its own.
+def begin_rank(states: list[dict[str, Any]]) -> None:
+    """Takes up this rank's state. Where there is none for each (a new run, another number of ranks): the first one's.
 
-    Ranks that drew the same latents would train on fewer different fakes than they count.
+    All ranks' streams stand alike, so that a batch's random numbers are the same on any number of them
+    (`ganzoo.ranks.drawn`); only a module that draws by itself, and not as often on every rank, sets them apart.
     """
-    if len(states) == world_size:
-        return restore_random_states(states[rank])
-    restore_random_states(states[0])
-    if rank:
-        seed_everything(mixed_seed(int(torch.randint(2**62, ())), rank))
+    restore_random_states(states[rank()] if len(states) == world_size() else states[0])
 
 
 def seed_everything(seed: int) -> None:

@@ -1,20 +1,26 @@
 """A whole run: build, train, score, record. What `ganzoo train` calls, and `ganzoo.train` in Python."""
 
 import logging
+import platform
 import signal
 import warnings
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 
-from ganzoo.errors import Diverged, InputError, Stopped, told_in_a_line
+from ganzoo.config import to_plain
+from ganzoo.errors import Diverged, GanzooError, InputError, Stopped, told_in_a_line
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
-from ganzoo.experiment import Experiment, load_experiment
+from ganzoo.experiment import Experiment, build_experiment, load_experiment
+from ganzoo.ranks import together
 from ganzoo.records.claim import LostClaim
 from ganzoo.records.files import write_text
 from ganzoo.records.metrics_log import MetricsLog
@@ -30,8 +36,10 @@ from ganzoo.training.callbacks.samples import SampleGrids
 from ganzoo.training.callbacks.stop import Stop
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
-from ganzoo.training.strategy import AlternatingDDP
+from ganzoo.training.launching import company, failure_of_others
+from ganzoo.training.strategy import AlternatingDDP, Assigned
 from ganzoo.training.watching import Watch, Watched
+from ganzoo.training.world import World
 
 
 def train(
@@ -82,19 +90,39 @@ def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None
     Args:
         watch: sees all that is logged, and may end the run early, which its record then calls pruned.
     """
+    resumed = run.last_checkpoint.exists()
+    order = {"experiment": to_plain(experiment), "run": str(run.path.resolve()), "resumed": resumed}
+    with company(experiment.trainer, order) as world:
+        together(lambda: None)  # the others may miss what the experiment needs
+        _train(experiment, run, world, resumed=resumed, watch=watch)
+
+
+def obey(order: dict[str, Any], world: World) -> None:
+    """What `train_claimed` does, on the processes that are not the first."""
+    here = f"rank {world.rank} on {platform.node()}"
+    experiment = together(lambda: build_experiment(order["experiment"], source=here, to_train=True))
+    _train(experiment, RunDirectory(order["run"]), world, resumed=order["resumed"])
+
+
+def _train(
+    experiment: Experiment, run: RunDirectory, world: World, *, resumed: bool, watch: Watch | None = None
+) -> None:
     _quieten()
-    session = Session.prepare(experiment, run)
+    session = Session.prepare(experiment, run, world)
     with session.stop.listening():  # until the record is written: whoever stops a job may send a signal twice
         try:
-            with wandb_logger(experiment, run) as mirror:
-                session.fit(mirror, watch)
+            with session.mirror() as mirror:
+                session.fit(mirror, watch, resumed=resumed)
         except (InputError, LostClaim):
             raise  # nothing has been trained, or the run is another's: what the record says still holds
         except Diverged as error:
             session.write_record("diverged", str(error))
             raise Diverged(f"{run.path}: {error} {session.kept()}") from None
         except BaseException as error:
-            session.write_record("failed", told_in_a_line(error))
+            told = failure_of_others()  # all that this process knows is that another has gone
+            session.write_record("failed", told or told_in_a_line(error))
+            if told is not None:
+                raise GanzooError(f"{run.path}: {told} {session.kept()}") from error
             raise
         session.finish()
 
@@ -105,6 +133,7 @@ class Session:
 
     experiment: Experiment
     run: RunDirectory
+    world: World
     gan: GAN
     clock: Clock
     guard: Guard
@@ -115,7 +144,7 @@ class Session:
     images_before: int = 0
 
     @classmethod
-    def prepare(cls, experiment: Experiment, run: RunDirectory) -> "Session":
+    def prepare(cls, experiment: Experiment, run: RunDirectory, world: World) -> "Session":
         gan, clock, guard = begin_gan(experiment), Clock(), Guard()
         checkpoints = Checkpoints(experiment.checkpoint.every_generator_updates, run, guard, clock)
         samples = evaluation = None
@@ -126,19 +155,28 @@ class Session:
             evaluation = Evaluation(every, _evaluator(experiment), checkpoints, clock)
         at_end = [callback for callback in (samples, evaluation) if callback is not None]
         stop = Stop(experiment.budget.generator_updates, checkpoints, at_end)
-        return cls(experiment, run, gan, clock, guard, checkpoints, samples, evaluation, stop)
+        return cls(experiment, run, world, gan, clock, guard, checkpoints, samples, evaluation, stop)
 
-    def fit(self, mirror: Logger | None, watch: Watch | None = None) -> None:
-        settings, resumed = self.experiment.trainer, self.run.last_checkpoint.exists()
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes, logs and shows: one does."""
+        return self.world.rank == 0
+
+    def mirror(self) -> AbstractContextManager[Logger | None]:
+        """W&B's run, of the first process."""
+        return wandb_logger(self.experiment, self.run) if self.is_first else nullcontext()
+
+    def fit(self, mirror: Logger | None, watch: Watch | None, *, resumed: bool) -> None:
+        rank_zero_only.rank = self.world.rank  # else, on SLURM, that of another job's task that trains by itself
         callbacks: list[lightning.Callback] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
-        if settings.progress:
+        if self.experiment.trainer.progress and self.is_first:
             updates = self.experiment.budget.generator_updates
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
-        loggers: list[Logger] = [MetricsLog(self.run, self.clock), *([mirror] if mirror else [])]
-        if watch is not None:
-            loggers.append(Watched(watch, self.stop))
+        loggers: list[Logger] = [MetricsLog(self.run, self.clock)] if self.is_first else []
+        loggers += [mirror] if mirror else []
+        loggers += [Watched(watch, self.stop)] if watch is not None else []
         trainer = self._trainer([_Start(self), *callbacks], loggers)
-        if not resumed:
+        if not resumed and self.is_first:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
         trainer.fit(
             self.gan,
@@ -154,14 +192,14 @@ class Session:
                 accelerator=settings.accelerator,
                 devices=settings.devices,
                 num_nodes=settings.num_nodes,
-                strategy=AlternatingDDP() if settings.devices * settings.num_nodes > 1 else "auto",
+                strategy=AlternatingDDP(batch_norm=settings.batch_norm) if settings.ranks > 1 else "auto",
                 precision=settings.precision,
                 deterministic=settings.deterministic,
                 max_epochs=-1,  # the loader has one endless epoch; Stop ends it
                 callbacks=callbacks,
                 logger=loggers,
                 log_every_n_steps=self.experiment.tracking.every_generator_updates,
-                plugins=[AtomicCheckpointIO()],
+                plugins=[AtomicCheckpointIO(), Assigned(self.world)],
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,
@@ -194,6 +232,8 @@ class Session:
         )
 
     def write_record(self, status: str, reason: str | None = None) -> None:
+        if not self.is_first:
+            return
         seconds, images = self.clock.seconds_here(), self.gan.images_seen - self.images_before
         rate = round(images / seconds, 1) if seconds else None
         evaluation = self.evaluation.summary() if self.evaluation else None
@@ -210,7 +250,8 @@ class _Start(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer, gan: GAN) -> None:  # type: ignore[override]
         self.session.stop.listen()
         self.session.images_before = gan.images_seen
-        self.session.run.forget_metrics_after(gan.generator_updates)
+        if self.session.is_first:
+            self.session.run.forget_metrics_after(gan.generator_updates)
         self.session.clock.start()
 
 
@@ -234,6 +275,7 @@ def _quieten() -> None:
 
 DECIDED = (
     ".*does not have many workers.*",  # the data are in memory: a worker would only copy them
+    ".*`srun` command is available.*",  # who starts which processes is settled before
     r".*module\(s\) in eval mode at the start of training.*",  # the averaged generator always is
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning 2.6 on torch >= 2.14
 )

@@ -17,6 +17,7 @@ from ganzoo.objectives import (
     nonsaturating_generator_loss,
     random_mix,
 )
+from ganzoo.ranks import drawn, mean_of_ranks
 from ganzoo.shapes import Images, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
@@ -37,14 +38,16 @@ class Config(GANConfig):
 
 def perturbed(real: Images, uniform: Images) -> Images:
     """x + u * std / 2: real samples moved by up to half the standard deviation of the batch; u in [0, 1)."""
-    return real + 0.5 * real.std(correction=0) * uniform
+    mean = mean_of_ranks(real.mean())
+    return real + 0.5 * mean_of_ranks((real - mean).square().mean()).sqrt() * uniform
 
 
 class DRAGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        around = interpolated(perturbed(real, torch.rand_like(real)), real, random_mix(real))
+        uniform = drawn(lambda n: torch.rand(n, *real.shape[1:], dtype=real.dtype, device=real.device), len(real))
+        around = interpolated(perturbed(real, uniform), real, random_mix(real))
         penalty = gradient_norm_penalty(discriminator, around)
         self.report({"discriminator/penalty": penalty})
         loss = logistic_discriminator_loss(discriminator(real), discriminator(fake))

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from ganzoo.config import setting
 from ganzoo.objectives import logistic_discriminator_loss
+from ganzoo.ranks import mean_of_ranks
 from ganzoo.shapes import Features, Images, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
@@ -30,7 +31,7 @@ def matching_loss(real_features: Features, fake_features: Features, distance: st
     >>> matching_loss(torch.tensor([[3.0, 4.0]]), torch.zeros(1, 2), "squared")
     tensor(25.)
     """
-    difference = real_features.mean(dim=0) - fake_features.mean(dim=0)
+    difference = mean_of_ranks(real_features.mean(dim=0) - fake_features.mean(dim=0))
     return difference.square().sum() if distance == "squared" else difference.abs().mean()
 
 

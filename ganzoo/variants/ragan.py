@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from torch.nn.functional import softplus
 
+from ganzoo.ranks import mean_of_ranks
 from ganzoo.shapes import Images, Logits, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
@@ -27,7 +28,8 @@ def discriminator_loss(real_logits: Logits, fake_logits: Logits) -> Scalar:
     >>> discriminator_loss(torch.ones(4), torch.ones(4))
     tensor(0.6931)
     """
-    real_beyond, fake_beyond = real_logits - fake_logits.mean(), fake_logits - real_logits.mean()
+    real_mean, fake_mean = mean_of_ranks(real_logits.mean()), mean_of_ranks(fake_logits.mean())
+    real_beyond, fake_beyond = real_logits - fake_mean, fake_logits - real_mean
     return 0.5 * (softplus(-real_beyond).mean() + softplus(fake_beyond).mean())
 
 

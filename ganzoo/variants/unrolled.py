@@ -16,6 +16,7 @@ from torch import Tensor
 from ganzoo.config import setting
 from ganzoo.errors import InputError, Problem
 from ganzoo.objectives import logistic_discriminator_loss, nonsaturating_generator_loss
+from ganzoo.ranks import means_of_ranks
 from ganzoo.shapes import Images, Scalar
 from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 from ganzoo.training.optimizers import Adam, Optimizers
@@ -91,6 +92,7 @@ class UnrolledGAN(GAN):
             loss = self.discriminator_objective(later, real, fake)
             slopes = torch.autograd.grad(loss, list(weights.values()), create_graph=True, allow_unused=True)
             used = {name: slope for name, slope in zip(weights, slopes, strict=True) if slope is not None}
+            used = dict(zip(used, means_of_ranks(list(used.values())), strict=True))  # as a real update would
             weights = adam.step(weights, used)
         return discriminator.with_weights({**weights, **statistics})
 

@@ -105,9 +105,8 @@ class TestUnderAPlainTrainer:
         seen: dict[str, float] = {}
 
         class Spy(DCGAN):
-            def descend(self, optimizer, loss):
-                super().descend(optimizer, loss)
-                network = "generator" if optimizer is self.optimizer_of("generator") else "discriminator"
+            def descend(self, network, *batch):
+                super().descend(network, *batch)
                 gradients = [p.grad.norm() for p in getattr(self, network).parameters()]
                 seen[network] = torch.stack(gradients).norm().item()
 

@@ -1,74 +1,75 @@
-"""Every variant trains data-parallel: two processes, each with its part of every batch, end with the same weights."""
+"""Every variant trains data-parallel: two processes, each with its part of every batch, do what one process does."""
 
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from conftest import ROOT, differences
 from test_conformance import ROWS
 
-WORKER = """
-import sys, warnings
-warnings.simplefilter("ignore")
-import lightning, torch
-from torch.utils.data import DataLoader, DistributedSampler
-sys.path[:0] = [{tests!r}, {variants!r}]
-import anybody
-from test_conformance import ROWS, plain_gan
-from ganzoo.training.strategy import AlternatingDDP
+TESTS = ROOT / "tests"
+Found = dict[str, dict[str, Any]]
 
-rank, found = int(sys.argv[1]), {{}}
-quiet = dict(enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False, logger=False)
-for row in ROWS:
-    torch.manual_seed(rank)  # other weights on each rank: the strategy must begin with rank 0's
-    gan = plain_gan(row)
-    torch.manual_seed(100 + rank)  # and other latents
-    data = anybody.loader(row.shape).dataset
-    loader = DataLoader(data, batch_size=4, sampler=DistributedSampler(data, 2, rank, shuffle=False))
-    trainer = lightning.Trainer(
-        max_epochs=1, accelerator="cpu", devices=2, strategy=AlternatingDDP(), use_distributed_sampler=False, **quiet
-    )
-    trainer.fit(gan, loader)
-    weights = {{name: value.detach().clone() for name, value in gan.named_parameters()}}
-    counts = (gan.discriminator_updates, gan.generator_updates, gan.images_seen)
-    found[row.name] = {{"weights": weights, "counts": counts}}
-torch.save(found, sys.argv[2])
-"""
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def start(rank: int, ranks: int, port: int, file: Path) -> subprocess.Popen[str]:
+    shared = {**os.environ, "PYTHONPATH": f"{ROOT}:{TESTS}", "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
+    if ranks > 1:
+        shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0", "LOCAL_RANK": str(rank)}
+    words = [sys.executable, str(TESTS / "variants" / "on_ranks.py"), str(rank), str(ranks), str(file)]
+    return subprocess.Popen(words, env=shared, stderr=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
-    """What each of the two processes ended with, by variant: one start of two processes for all of them."""
-    folder = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    code = WORKER.format(tests=str(ROOT / "tests"), variants=str(ROOT / "tests" / "variants"))
-    shared = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "WORLD_SIZE": "2"}
-    shared |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "NODE_RANK": "0"}
-    ranks = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(rank), str(folder / f"{rank}.pt")],
-            env={**shared, "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    errors = [process.communicate(timeout=240)[1] for process in ranks]
-    assert [process.returncode for process in ranks] == [0, 0], errors
-    return [torch.load(Path(folder) / f"{rank}.pt", weights_only=True) for rank in range(2)]
+def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found]:
+    """What the ranks of two processes, and a single process, end with, by variant: one start for all of them."""
+    folder, port = tmp_path_factory.mktemp("ranks"), free_port()
+    files = [folder / name for name in ("0.pt", "1.pt", "alone.pt")]
+    processes = [start(0, 2, port, files[0]), start(1, 2, port, files[1]), start(0, 1, port, files[2])]
+    errors = [process.communicate(timeout=280)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    first, second, alone = (torch.load(file, weights_only=True) for file in files)
+    return first, second, alone
 
 
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
-def test_both_ranks_end_with_the_same_weights(row, found):
-    one, other = (ranks[row.name] for ranks in found)
-    assert differences(one["weights"], other["weights"]) == []
+each_variant = pytest.mark.parametrize("name", [*(row.name for row in ROWS), "synchronised"])
+
+
+@each_variant
+def test_both_ranks_end_with_the_same_weights(name, found):
+    one, other, _ = (ranks[name] for ranks in found)
+    assert differences(one, other) == []
     assert all(torch.isfinite(weight).all() for weight in one["weights"].values())
-    assert one["counts"] == other["counts"]
     discriminator_updates, generator_updates, images_seen = one["counts"]
-    assert discriminator_updates == 8 and generator_updates >= 1 and images_seen == 64  # over both ranks
+    assert discriminator_updates == 24 and generator_updates >= 1 and images_seen == 24 * 8  # over both ranks
+
+
+@each_variant
+def test_they_do_what_one_process_does_with_the_whole_batch(name, found):
+    """The losses of 24 updates; with BatchNorm where it is synchronised."""
+    two, _, alone = (ranks[name] for ranks in found)
+    assert two["counts"] == alone["counts"]
+    for ours, theirs in zip(two["losses"], alone["losses"], strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
+    for key, weight in alone["weights"].items():
+        torch.testing.assert_close(two["weights"][key], weight, rtol=1e-5, atol=2e-6, msg=key)
+
+
+def test_batch_norm_per_rank_is_another_one_with_the_same_weights_on_all(found):
+    one, other, _ = (ranks.get("per_rank") for ranks in found)
+    trained = {key: weight for key, weight in one["weights"].items() if "running" not in key}
+    assert differences(trained, {key: other["weights"][key] for key in trained}) == []
+    apart = differences(one["weights"], other["weights"])
+    assert any(key.endswith("running_mean") for key in apart)
+    synchronised = found[0]["synchronised"]["losses"]
+    assert one["losses"][-1] != pytest.approx(synchronised[-1], rel=1e-5)

@@ -8,6 +8,7 @@ from lightning import Trainer
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ganzoo.errors import InputError
+from ganzoo.ranks import on_first
 from ganzoo.records.files import link_atomically, write_atomically
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.callbacks import AfterGeneratorUpdates
@@ -50,15 +51,21 @@ class Checkpoints(AfterGeneratorUpdates):
 
     def act(self, trainer: Trainer, gan: GAN) -> None:
         self.guard.check(gan)
+        on_first(lambda: self._make_way(trainer))
+        trainer.save_checkpoint(self.run.last_checkpoint)
+
+    def _make_way(self, trainer: Trainer) -> None:
         self.run.check_claim()
         for logger in trainer.loggers:
             getattr(logger, "sync", lambda: None)()  # the lines before this update are on the disk before it is
-        trainer.save_checkpoint(self.run.last_checkpoint)
 
     def keep_as_best(self, trainer: Trainer, gan: GAN) -> None:
         """The state at this update, under the name best.ckpt."""
         self.act_now(trainer, gan)
-        if self.run.last_checkpoint.exists() and trainer.is_global_zero:
+        on_first(self._link)
+
+    def _link(self) -> None:
+        if self.run.last_checkpoint.exists():
             link_atomically(self.run.last_checkpoint, self.run.best_checkpoint)
 
     def state_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from lightning import Trainer
 
 from ganzoo.errors import InputError
 from ganzoo.evaluation.evaluator import Evaluator
-from ganzoo.evaluation.ranks import world_size
+from ganzoo.ranks import from_first_, world_size
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.callbacks.checkpoint import Checkpoints
 from ganzoo.training.clock import Clock
@@ -104,7 +104,7 @@ def of_first_rank(network: torch.nn.Module) -> Iterator[None]:
         return
     own = [buffer.clone() for buffer in network.buffers()]
     for buffer in network.buffers():
-        torch.distributed.broadcast(buffer, 0)
+        from_first_(buffer)
     try:
         yield
     finally:

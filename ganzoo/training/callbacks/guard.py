@@ -1,5 +1,7 @@
 """Notices within 50 updates that a run has broken down."""
 
+import math
+
 import torch
 from lightning import Callback, Trainer
 from torch import Tensor
@@ -32,10 +34,10 @@ class Guard(Callback):
             self.check_gradient(gan)
 
     def check(self, gan: GAN) -> None:
-        """Raises Diverged if a loss or a weight is not finite. A checkpoint is written only after this."""
-        for name, loss in gan.losses.items():
-            if not torch.isfinite(loss):
-                raise Diverged(f"{name} is {loss.item()} {_when(gan)}")
+        """Raises Diverged, on all ranks, where a loss or a weight is not finite. Checkpoints are written after this."""
+        for name, loss in gan.read_losses().items():
+            if not math.isfinite(loss):
+                raise Diverged(f"{name} is {loss} {_when(gan)}")
         for name, network in (("generator", gan.generator), ("discriminator", gan.discriminator)):
             if not torch.isfinite(_norm(list(network.parameters()))):
                 raise Diverged(f"the {name}'s weights are not finite {_when(gan)}")

@@ -3,6 +3,7 @@
 import torch
 from lightning import Trainer
 
+from ganzoo.ranks import on_first
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.sampling import save_grid
 from ganzoo.shapes import Labels
@@ -20,8 +21,9 @@ class SampleGrids(AfterGeneratorUpdates):
         self.run, self.clock, self.count, self.seed = run, clock, count, seed
 
     def act(self, trainer: Trainer, gan: GAN) -> None:
-        if not trainer.is_global_zero:
-            return
+        on_first(lambda: self._write(trainer, gan))
+
+    def _write(self, trainer: Trainer, gan: GAN) -> None:
         path = self.run.samples / f"{gan.generator_updates:08d}.png"
         with self.clock.paused(), untouched_randomness(), torch.autocast(gan.device.type, enabled=False):
             save_grid(gan.sample(self.count, seed=self.seed, labels=self._labels(gan)), path)

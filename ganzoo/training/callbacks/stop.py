@@ -12,12 +12,13 @@ from lightning import Callback, Trainer
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.callbacks.checkpoint import Checkpoints
 from ganzoo.training.gan import GAN
+from ganzoo.training.strategy import AlternatingDDP
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)  # the last: SLURM's, ahead of a time limit
 
 
 class Stop(Callback):
-    """Ends training at the budget, or after the batch in which SIGINT or SIGTERM came; a second Ctrl-C ends it at once.
+    """Ends training at the budget, or after the batch in which a signal came; a second Ctrl-C ends it at once.
 
     Args:
         at_end: what acts once more when the budget is spent, whatever its schedule.
@@ -58,17 +59,27 @@ class Stop(Callback):
 
     def _stop_if_due(self, trainer: Trainer, gan: GAN) -> None:
         done = gan.generator_updates >= self.generator_updates
-        if done or self.signal_number or self.early_reason:
+        if done or self._is_wanted(trainer):
             trainer.should_stop = True
             for callback in self.at_end if done else ():
                 callback.act_now(trainer, gan)
             self.checkpoints.act_now(trainer, gan)
 
+    def _is_wanted(self, trainer: Trainer) -> bool:
+        """Whether the run is to end here, which all ranks answer alike: each has signals of its own."""
+        wanted = bool(self.signal_number or self.early_reason)
+        if not isinstance(trainer.strategy, AlternatingDDP):
+            return wanted
+        trainer.strategy.wants_to_stop = wanted
+        if trainer.strategy.stops and not wanted:
+            self.signal_number = signal.SIGTERM  # some other rank's
+        return trainer.strategy.stops
+
     def _remember(self, number: int, frame: FrameType | None) -> None:
         if self.signal_number == signal.SIGINT == number:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
-        self.signal_number = number
+        self.signal_number = signal.SIGTERM if number == signal.SIGUSR1 else number
 
 
 def _in_main_thread() -> bool:
