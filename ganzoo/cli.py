@@ -7,6 +7,8 @@ from typing import Any
 import click
 
 from ganzoo import __version__
+from ganzoo.cluster.commands import cancel, status
+from ganzoo.cluster.submit_command import submit
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
 from ganzoo.errors import GanzooError, InputError, did_you_mean
 from ganzoo.evaluation.commands import evaluate, extractor
@@ -54,6 +56,9 @@ main.add_command(train)
 main.add_command(evaluate)
 main.add_command(extractor)
 main.add_command(sweep)
+main.add_command(submit)
+main.add_command(status)
+main.add_command(cancel)
 
 
 FORMATS = (".png", ".npz", ".zip", "")  # the last: a folder

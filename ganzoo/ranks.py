@@ -83,7 +83,7 @@ class _Mean(torch.autograd.Function):
         return average_(value.clone(memory_format=torch.contiguous_format))
 
     @staticmethod
-    def backward(context: Any, gradient: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(context: Any, gradient: Tensor) -> Tensor:
         return _Mean.apply(gradient)
 
 

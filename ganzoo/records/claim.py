@@ -11,10 +11,12 @@ import os
 import platform
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -22,6 +24,7 @@ from ganzoo.errors import GanzooError
 
 LEASE_SECONDS = 90.0  # so long a claim of another machine holds after it was last touched
 TOUCH_SECONDS = 15.0
+RELEASED = 0  # the time at which a claim says that it was touched after its holder has given it back
 
 
 class Taken(GanzooError):
@@ -39,6 +42,7 @@ class Holder:
     host: str
     process: int
     since: str  # ISO 8601, UTC
+    job: str | None = None  # SLURM's number of the job that the process is part of
 
     def __str__(self) -> str:
         return f"process {self.process} on {self.host}, since {self.since}"
@@ -96,7 +100,7 @@ class Claim:
         """Others may have the folder now."""
         self._over.set()
         with suppress(OSError):  # a folder that is gone is not ours any more either
-            os.utime(self.path, (0, 0))  # the file stays: its number must not be used again
+            os.utime(self.path, (RELEASED, RELEASED))  # the file stays: its number must not be used again
         with suppress(OSError):
             fcntl.flock(self._file, fcntl.LOCK_UN)  # also for children that were forked with the file open
         self._file.close()
@@ -108,9 +112,11 @@ class Claim:
 
 
 @contextmanager
-def claimed(folder: Path) -> Iterator[Claim]:
-    """Raises Taken where another process has the folder."""
-    claim = Claim.take(folder)
+def claimed(folder: Path, patience_seconds: float = 0.0) -> Iterator[Claim]:
+    """Raises Taken where another process has the folder, and still has it after so many seconds."""
+    until = time.monotonic() + patience_seconds
+    while (claim := Claim.take(folder)) is None and time.monotonic() < until:
+        time.sleep(min(1.0, patience_seconds))
     if claim is None:
         raise Taken(f"{folder}: another process is training this run: {holder(folder) or 'it has just begun'}")
     try:
@@ -122,13 +128,33 @@ def claimed(folder: Path) -> Iterator[Claim]:
 def holder(folder: Path) -> Holder | None:
     """Who has the claim to a folder; None where nobody alive has."""
     newest = _newest(folder / "claims")
-    if newest is None:
-        return None
     try:
-        said = json.loads(newest.read_text())
-        return Holder(said["host"], said["process"], said["since"]) if _is_alive(newest) else None
-    except (OSError, ValueError, KeyError, TypeError):  # taken over while we looked
+        return _said_in(newest) if newest is not None and _is_alive(newest) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):  # taken over while we looked, or no claim
         return None
+
+
+def process_here(folder: Path) -> int | None:
+    """The process of this machine that has the claim to a folder; None: there is none that this user may signal.
+
+    A process with the number that the claim says may be another one: in another container, or begun since. So it must
+    have the claim's own file open.
+    """
+    held, newest = holder(folder), _newest(folder / "claims")
+    if held is None or newest is None:
+        return None
+    with suppress(OSError):  # no such process, another user's, or taken over while we looked
+        claim = newest.stat()
+        for descriptor in Path(f"/proc/{held.process}/fd").iterdir():
+            with suppress(OSError):
+                if os.path.samestat(descriptor.stat(), claim):
+                    return held.process
+    return None
+
+
+def _said_in(claim: Path) -> Holder:
+    said = json.loads(claim.read_text())
+    return Holder(str(said["host"]), int(said["process"]), str(said["since"]), said.get("job"))
 
 
 def _own_file(claims: Path) -> tuple[BinaryIO, Path]:
@@ -138,7 +164,8 @@ def _own_file(claims: Path) -> tuple[BinaryIO, Path]:
     with suppress(OSError):  # a file system without locks: the lease must do
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    said = {"host": platform.node(), "kernel": _kernel(), "process": os.getpid(), "since": since}
+    job = os.environ.get("SLURM_JOB_ID")
+    said = {"host": platform.node(), "kernel": _kernel(), "process": os.getpid(), "since": since, "job": job}
     file.write(json.dumps(said).encode())
     file.flush()
     return file, Path(name)
@@ -163,20 +190,25 @@ def _is_alive(claim: Path) -> bool:
 def _kernel_of(file: BinaryIO) -> str | None:
     try:
         return json.load(file)["kernel"]
-    except (ValueError, KeyError, TypeError):  # a machine that went down left it empty
+    except (ValueError, KeyError, TypeError, RecursionError):  # a machine that went down left it empty
         return None
 
 
 def _is_fresh(claim: Path) -> bool:
-    return _now(claim.parent) - claim.stat().st_mtime < LEASE_SECONDS
+    touched = claim.stat().st_mtime
+    return touched != RELEASED and _now(claim.parent) - touched < LEASE_SECONDS
 
 
 def _now(folder: Path) -> float:
     """The time by the clock that stamps the folder's files, which may be another machine's."""
-    with tempfile.NamedTemporaryFile(prefix=".", dir=folder) as file:
-        return os.fstat(file.fileno()).st_mtime
+    try:
+        with tempfile.NamedTemporaryFile(prefix=".", dir=folder) as file:
+            return os.fstat(file.fileno()).st_mtime
+    except OSError:  # somebody else's folder, only for reading: this machine's clock must do
+        return time.time()
 
 
+@cache
 def _kernel() -> str:
     """What tells this running machine from every other one, and from itself before a restart."""
     try:

@@ -48,5 +48,11 @@ def record_of(
     }
 
 
+def write_failure(run: RunDirectory, experiment: Experiment | None, reason: str) -> None:
+    """The record of a run that has failed before, or beside, its training."""
+    spent = {"seconds": None, "images_per_second": None, "evaluation": None}
+    run.write_record({**record_of(experiment, run, None, "failed", reason), **spent})
+
+
 def _count(network: "nn.Module") -> int:
     return sum(parameter.numel() for parameter in network.parameters())

@@ -55,8 +55,7 @@ class RunDirectory:
         Raises:
             InputError: there is a run in the folder already, or it cannot be made.
         """
-        stamp = f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
-        run = cls(path if path is not None else Path("runs") / experiment.name / stamp)
+        run = cls(path if path is not None else cls.fresh_path(experiment))
         if run.config.exists():
             raise InputError(run.path, f"there is a run here already; go on with it by --resume {run.path}")
         try:
@@ -65,6 +64,11 @@ class RunDirectory:
             raise InputError(run.path, f"the run directory cannot be made: {error.strerror}") from None
         write_text(run.config, experiment.to_yaml())
         return run
+
+    @staticmethod
+    def fresh_path(experiment: Experiment) -> Path:
+        """runs/<name>/<time and a random part>."""
+        return Path("runs") / experiment.name / f"{datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
     @classmethod
     def open(cls, path: str | Path) -> "RunDirectory":
@@ -129,9 +133,9 @@ class RunDirectory:
         write_text(self.record, json.dumps(record, indent=2) + "\n")
 
     @contextmanager
-    def claimed(self) -> Iterator[None]:
-        """One process at a time trains in this directory. Raises Taken when another one does."""
-        with claimed(self.path) as self._claim:
+    def claimed(self, patience_seconds: float = 0.0) -> Iterator[None]:
+        """One process at a time trains in this directory. Raises Taken when another one does, for so long."""
+        with claimed(self.path, patience_seconds) as self._claim:
             yield
         self._claim = None
 

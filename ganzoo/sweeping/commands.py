@@ -58,6 +58,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
     "--per-task", type=click.IntRange(1, 10_000), default=1, show_default=True, help="slurm: trials of a task."
 )
 @click.option("--sbatch", multiple=True, metavar="LINE", help="slurm: an option of sbatch, such as --sbatch=--time=60.")
+@click.option("--site", type=click.Path(path_type=Path), metavar="FILE", help="slurm: what jobs need; or $GANZOO_SITE.")
 def sweep(sweep: Path, **options: Any) -> None:
     """Runs a W&B sweep file: on this machine, by W&B's agents, or as a SLURM job array.
 
@@ -100,8 +101,9 @@ def _refuse(opened: "Sweep", options: dict[str, Any]) -> None:
         raise InputError("--trials", "a trial of a bayes search depends on those before it; say how many by --count")
     if not bayes and options["storage"]:
         raise InputError("--storage", f"is of bayes search; the trials of a {opened.file.method} need none")
-    if (options["per_task"] > 1 or options["sbatch"]) and options["engine"] != "slurm":
-        raise InputError("--sbatch" if options["sbatch"] else "--per-task", "is of engine slurm: add --engine slurm")
+    given = {"--sbatch": options["sbatch"], "--site": options["site"], "--per-task": options["per_task"] > 1}
+    if (of_slurm := [name for name, there in given.items() if there]) and options["engine"] != "slurm":
+        raise InputError(of_slurm[0], "is of engine slurm: add --engine slurm")
     if options["numbers"] is not None and options["numbers"][-1] >= len(opened):
         raise InputError("--trials", f"this sweep has trials 0 to {len(opened) - 1}, and no {options['numbers'][-1]}")
 
@@ -205,6 +207,7 @@ def _run_on_wandb(opened: "Sweep", options: dict[str, Any]) -> int:
 
 
 def _run_on_slurm(opened: "Sweep", options: dict[str, Any]) -> int:
+    from ganzoo.cluster.site import Site
     from ganzoo.sweeping.places import refuse_many_devices
     from ganzoo.sweeping.slurm import JobArray, script_of, submit
 
@@ -216,6 +219,7 @@ def _run_on_slurm(opened: "Sweep", options: dict[str, Any]) -> int:
         lines=options["sbatch"],
         storage=options["storage"],
         sampler=options["sampler"],
+        site=Site.chosen(options["site"]),
     )
     if options["dry_run"]:
         click.echo(script_of(opened, array), nl=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.sweeping.run_files import MetricsFile, finite, names_in
+from ganzoo.records.run_files import MetricsFile, finite, names_in
 from ganzoo.sweeping.sweep_file import Hyperband, Metric
 from ganzoo.sweeping.trials import Sweep, Trial
 

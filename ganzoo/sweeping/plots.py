@@ -16,9 +16,9 @@ from plotly.basedatatypes import BaseTraceType
 from plotly.colors import sample_colorscale
 from plotly.graph_objects import Figure
 
+from ganzoo.records.run_files import finite
 from ganzoo.sweeping.distributions import Distribution
 from ganzoo.sweeping.report import short_keys, shown
-from ganzoo.sweeping.run_files import finite
 from ganzoo.sweeping.states import States, Status, TrialState
 from ganzoo.sweeping.sweep_file import Metric
 

@@ -23,8 +23,9 @@ from typing import Protocol, runtime_checkable
 from ganzoo.errors import GanzooError, Stopped
 from ganzoo.records.claim import Taken
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.records.run_files import MetricsFile
 from ganzoo.sweeping.places import Place
-from ganzoo.sweeping.run_files import MetricsFile
+from ganzoo.sweeping.pools import at_work
 from ganzoo.sweeping.trials import Sweep, Trial
 from ganzoo.sweeping.working import Failed, Source, record_failure, work
 
@@ -78,7 +79,7 @@ class Pool:
         os.environ["OMP_NUM_THREADS"] = str(max(place.threads for place in self.places))  # before torch is imported
         self._context.set_forkserver_preload(PRELOADED)
         workers: list[_Worker] = []
-        with self._listening():
+        with self._listening(), at_work(self.sweep.folder):
             try:
                 workers += [_Worker(self, place) for place in self.places]
                 while [worker for worker in workers if self._keep_up(worker)]:

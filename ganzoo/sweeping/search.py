@@ -17,12 +17,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganzoo.errors import GanzooError, InputError, Problem, did_you_mean
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.records.run_files import MetricsFile, record_in
+from ganzoo.records.run_state import ENDED
 from ganzoo.sweeping.axes import axis_of
 from ganzoo.sweeping.points import nested
-from ganzoo.sweeping.run_files import MetricsFile, record_in
 from ganzoo.sweeping.states import BROKEN
 from ganzoo.sweeping.storage import answering, mend, open_storage, without_password
-from ganzoo.sweeping.trials import ENDED, Sweep, Trial, has_ended
+from ganzoo.sweeping.trials import Sweep, Trial, has_ended
 
 SAMPLERS = ("tpe", "gp")
 POINT = "point"  # a user attribute of Optuna's trials: {"number": ..., "parameters": ...}

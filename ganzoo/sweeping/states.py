@@ -5,59 +5,26 @@ The files are the truth: whoever wrote them, on whatever machine, and however th
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime
+from dataclasses import dataclass
 from statistics import mean
-from typing import Any, Literal, get_args
+from typing import Any
 
-from ganzoo.records.claim import holder
+from ganzoo.records.run_files import UNREADABLE, names_in
+from ganzoo.records.run_state import STATUSES as OF_RUNS
+from ganzoo.records.run_state import FollowedRun, RunState, Status
 from ganzoo.sweeping.distributions import Distribution
-from ganzoo.sweeping.run_files import NOTHING, UNREADABLE, MetricsFile, budget_in, names_in, record_in, stamp_of
-from ganzoo.sweeping.run_files import whole_number as whole
 from ganzoo.sweeping.sweep_file import Metric
-from ganzoo.sweeping.trials import ENDED, Sweep, Trial
+from ganzoo.sweeping.trials import Sweep, Trial
 
-Status = Literal["waiting", "running", "interrupted", "done", "pruned", "diverged", "failed"]
-STATUSES: tuple[Status, ...] = get_args(Status)
+STATUSES = tuple(status for status in OF_RUNS if status != "stopped")  # a sweep goes on with a trial that was stopped
 BROKEN: tuple[Status, ...] = ("diverged", "failed")  # these may be run again, and their values count for nothing
-FOR_GOOD: tuple[Status, ...] = ("done", "pruned")  # these are not looked at again
 
 
-@dataclass(frozen=True)
-class TrialState:
-    """How one trial stands.
-
-    Attributes:
-        status: waiting: not begun; running: a living process has claimed it; interrupted: begun, to go on later.
-        reason: why it did not get to the end of its budget, or None.
-        generator_updates: that are known to be done: of the record, else of the last line of metrics.jsonl.
-        budget: generator updates that it is to do; None: it has not begun.
-        seconds: of training, without evaluation.
-        history: (generator updates, the metric) of every line in which the metric is finite, in order.
-        value: the metric in the last line that has it; None: it is not finite, or there is none.
-        host: the machine that a running one runs on.
-    """
+@dataclass(frozen=True, kw_only=True)
+class TrialState(RunState):
+    """How one trial stands; one that was stopped is interrupted."""
 
     trial: Trial
-    status: Status = "waiting"
-    reason: str | None = None
-    generator_updates: int = 0
-    budget: int | None = None
-    seconds: float = 0.0
-    history: tuple[tuple[int, float], ...] = ()
-    value: float | None = None
-    host: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        return self.status in ENDED
-
-    @property
-    def left(self) -> int | None:
-        """Generator updates still to do; None: not known before the trial begins."""
-        if self.ended:
-            return 0
-        return None if self.budget is None else max(self.budget - self.generator_updates, 0)
 
 
 class States:
@@ -79,7 +46,7 @@ class States:
         there = names_in(self.sweep.folder)
         if not self._all_known:
             self._follow(self._begun(there))
-        self.seen = [self._followed[number].state(there) for number in sorted(self._followed)]
+        self.seen = [self._followed[number].trial_state(there) for number in sorted(self._followed)]
         return self.seen
 
     def summary(self) -> "Summary":
@@ -108,69 +75,18 @@ class States:
                         yield trial
 
 
-class _Followed:
-    """What has been read of one run directory so far."""
+class _Followed(FollowedRun):
+    """What has been read of a trial's run directory so far."""
 
     def __init__(self, trial: Trial, metric: Metric | None):
-        self.run, self.name = trial.run, trial.directory.name
-        self._known = self._untouched = TrialState(trial)
-        self._metrics = MetricsFile(self.run.metrics, metric.name if metric else None)
-        self._record_stamp = self._config_stamp = NOTHING
-        self._record: Mapping[str, Any] = {}
-        self._budget: int | None = None
+        super().__init__(trial.run, metric.name if metric else None)
+        self.trial, self.name = trial, trial.directory.name
 
-    def state(self, there: set[str]) -> TrialState:
+    def trial_state(self, there: set[str]) -> TrialState:
         """`there`: the names in the sweep's folder, which spare a look at what has not begun."""
-        if self.name not in there:
-            self._known = self._untouched
-        if self.name not in there or self._known.status in FOR_GOOD:
-            return self._known
-        # The order matters: a record is there before the claim is given back, and every line before the record.
-        held = holder(self.run.path)
-        self._read()
-        running = held is not None and not self._ended_since(held.since)
-        status: Status = "running" if running else self._status()
-        told = self._record.get("reason") if status not in ("waiting", "running", "done") else None
-        state = replace(
-            self._untouched,
-            status=status,
-            reason=told if isinstance(told, str) else None,
-            generator_updates=self._generator_updates(status),
-            budget=self._budget,
-            seconds=self._metrics.seconds,
-            history=self._metrics.history,
-            value=self._metrics.value,
-            host=held.host if held is not None and running else None,
-        )
-        self._known = state
-        return state
-
-    def _read(self) -> None:
-        record, config = stamp_of(self.run.record), stamp_of(self.run.config)
-        if record != self._record_stamp:
-            self._record, self._record_stamp = record_in(self.run.record), record
-        if config != self._config_stamp:
-            self._budget, self._config_stamp = budget_in(self.run.config), config
-        self._metrics.read()
-
-    def _status(self) -> Status:
-        said = self._record.get("status")
-        ended = next((status for status in STATUSES if status == said and status in ENDED), None)
-        return ended or ("waiting" if self._config_stamp == NOTHING else "interrupted")
-
-    def _ended_since(self, since: str) -> bool:
-        """Whether the record is of the process that holds the claim; an older one is of a run that is run again."""
-        if self._record.get("status") not in ENDED:
-            return False
-        try:
-            return datetime.fromisoformat(self._record["ended"]) >= datetime.fromisoformat(since)
-        except (KeyError, TypeError, ValueError):
-            return True
-
-    def _generator_updates(self, status: Status) -> int:
-        budget = self._record.get("budget")
-        recorded = whole(budget.get("generator_updates")) if isinstance(budget, dict) and status in ENDED else None
-        return self._metrics.generator_updates if recorded is None else recorded
+        found = vars(self.state(self.name in there))
+        status: Status = "interrupted" if found["status"] == "stopped" else found["status"]
+        return TrialState(trial=self.trial, **{**found, "status": status})
 
 
 @dataclass(frozen=True)

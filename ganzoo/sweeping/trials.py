@@ -12,11 +12,10 @@ from ganzoo.errors import InputError
 from ganzoo.experiment import Experiment, load_experiment
 from ganzoo.records.files import write_text
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.records.run_files import record_in
+from ganzoo.records.run_state import ENDED
 from ganzoo.sweeping.points import point_of
-from ganzoo.sweeping.run_files import record_in
 from ganzoo.sweeping.sweep_file import SweepFile, words_of
-
-ENDED = ("done", "pruned", "diverged", "failed")  # what a record may say of a trial that is not trained any more
 
 
 def has_ended(run: RunDirectory) -> bool:

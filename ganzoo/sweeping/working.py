@@ -138,11 +138,10 @@ def _judge(sweep: Sweep, trial: Trial) -> Callable[..., str | None] | None:
 
 def record_failure(run: RunDirectory, experiment: Experiment | None, reason: str) -> None:
     """A record of a trial that could not write one itself; if it has, that stays."""
-    from ganzoo.records.record import record_of
+    from ganzoo.records.record import write_failure
 
     if not has_ended(run):
-        spent = {"seconds": None, "images_per_second": None, "evaluation": None}
-        run.write_record({**record_of(experiment, run, None, "failed", reason), **spent})
+        write_failure(run, experiment, reason)
 
 
 @contextmanager

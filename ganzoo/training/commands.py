@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from ganzoo.training.repeated import Planned
 
 
-def _yaml_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+def yaml_files(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Experiments whose paths begin with what has been typed, for the shell's completion."""
     files = sorted(str(path) for path in Path("experiments").glob("**/*.yaml"))
     return [file for file in files if file.startswith(incomplete)]
 
 
 @click.command()
-@click.argument("experiment", required=False, shell_complete=_yaml_files)
+@click.argument("experiment", required=False, shell_complete=yaml_files)
 @click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Where to write; default: runs/NAME/RUN_ID.")
 @click.option(

@@ -147,8 +147,8 @@ class GAN(AveragedGenerator):
         """Reals or fakes as the discriminator is shown them: augmented, with instance noise, and packed."""
         samples = augmented(samples, self.config.augment)
         if deviation := self.config.instance_noise_at(self.images_seen):
-            like = {"dtype": samples.dtype, "device": samples.device}
-            samples = samples + deviation * drawn(lambda n: torch.randn(n, *samples.shape[1:], **like), len(samples))
+            shape = samples.shape[1:]
+            samples = samples + deviation * drawn(lambda n: samples.new_empty(n, *shape).normal_(), len(samples))
         return packed(samples, self.config.pack)
 
     def descend(

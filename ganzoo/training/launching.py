@@ -38,8 +38,8 @@ class Meeting:
         self.world, self._given = world, 0
         address, port = _meeting_place(world)
         opens = world.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"  # torchrun has, else
-        store = distributed.TCPStore(address, port, world.size, is_master=opens, timeout=PATIENCE)
-        store = distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
+        opened = distributed.TCPStore(address, port, world.size, is_master=opens, timeout=PATIENCE)
+        store = distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), opened)
         # gloo for what the processes tell each other; gradients of GPUs have a group of their own: AlternatingDDP.
         distributed.init_process_group("gloo", store=store, rank=world.rank, world_size=world.size)
         self._store = distributed.PrefixStore("ganzoo", store)
@@ -62,12 +62,13 @@ class Meeting:
     def end(self, code: int) -> None:
         """No more orders. The others end with the same exit code, also those that are in the middle of one.
 
-        Waits for them, since the store ends with this process; not for long, since some may wait for this one.
+        Waits for them, since the store ends with this process; not after a failure, when some may wait for this one.
         """
         with suppress(Exception):
             self._store.set("end", str(code))
             self.give({END: code})
-            self._store.wait([f"left {rank}" for rank in range(1, self.world.size)], timedelta(seconds=10))
+            if code != GanzooError.exit_code:
+                self._store.wait([f"left {rank}" for rank in range(1, self.world.size)], timedelta(seconds=10))
 
     def leave(self) -> None:
         """Tells the first process that this one has heard of the end."""
@@ -146,9 +147,16 @@ def company(settings: TrainerConfig, order: dict[str, Any]) -> Iterator[World]:
             yield meeting.world
 
 
-def failure_of_others() -> str | None:
-    """Why another process of the run has ended, where one has told; None: none has, or this one is alone."""
-    return _meeting.failure() if _meeting is not None else None
+def failure_of_others(error: BaseException) -> str | None:
+    """What has happened to another process of the run, where this one's error is but that it has gone; else None."""
+    if _meeting is None:
+        return None
+    if (told := _meeting.failure()) is not None:
+        return told
+    from torch.distributed import DistError
+
+    broken = isinstance(error, DistError) or any(words in str(error) for words in ("closed by peer", "reset by peer"))
+    return "another process of the run has gone without a word: killed, or out of memory?" if broken else None
 
 
 @contextmanager

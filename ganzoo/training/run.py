@@ -21,11 +21,12 @@ from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.experiment import Experiment, build_experiment, load_experiment
 from ganzoo.ranks import together
-from ganzoo.records.claim import LostClaim
+from ganzoo.records.claim import LEASE_SECONDS, LostClaim
 from ganzoo.records.files import write_text
 from ganzoo.records.metrics_log import MetricsLog
-from ganzoo.records.record import record_of
+from ganzoo.records.record import record_of, write_failure
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.records.starts import NoProgress, current_job, note_start
 from ganzoo.records.tracking import wandb_logger
 from ganzoo.training.build import begin_gan, build_data
 from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
@@ -78,7 +79,8 @@ def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
     experiment = run.resumed_experiment(tuple(overrides))
     if run.is_done(experiment.budget.generator_updates):
         return run
-    with run.claimed():
+    # A job that SLURM runs again elsewhere, since its node has died, must wait until that node's claim has run out.
+    with run.claimed(patience_seconds=2 * LEASE_SECONDS if current_job() else 0.0):
         write_text(run.config, experiment.to_yaml())
         train_claimed(experiment, run)
     return run
@@ -90,6 +92,11 @@ def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None
     Args:
         watch: sees all that is logged, and may end the run early, which its record then calls pruned.
     """
+    try:
+        note_start(run)
+    except NoProgress as error:
+        write_failure(run, experiment, str(error))
+        raise
     resumed = run.last_checkpoint.exists()
     order = {"experiment": to_plain(experiment), "run": str(run.path.resolve()), "resumed": resumed}
     with company(experiment.trainer, order) as world:
@@ -119,7 +126,7 @@ def _train(
             session.write_record("diverged", str(error))
             raise Diverged(f"{run.path}: {error} {session.kept()}") from None
         except BaseException as error:
-            told = failure_of_others()  # all that this process knows is that another has gone
+            told = failure_of_others(error)
             session.write_record("failed", told or told_in_a_line(error))
             if told is not None:
                 raise GanzooError(f"{run.path}: {told} {session.kept()}") from error
@@ -167,7 +174,8 @@ class Session:
         return wandb_logger(self.experiment, self.run) if self.is_first else nullcontext()
 
     def fit(self, mirror: Logger | None, watch: Watch | None, *, resumed: bool) -> None:
-        rank_zero_only.rank = self.world.rank  # else, on SLURM, that of another job's task that trains by itself
+        # Lightning's own guess is wrong where SLURM's tasks train by themselves.
+        rank_zero_only.rank = self.world.rank  # type: ignore[attr-defined]
         callbacks: list[lightning.Callback] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
         if self.experiment.trainer.progress and self.is_first:
             updates = self.experiment.budget.generator_updates

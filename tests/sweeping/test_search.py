@@ -17,13 +17,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganzoo.errors import GanzooError, InputError
 from ganzoo.records.claim import holder
+from ganzoo.records.run_files import MetricsFile
 from ganzoo.sweeping.axes import axis_of
 from ganzoo.sweeping.distributions import Distribution
 from ganzoo.sweeping.parameters import KINDS, read_parameters
 from ganzoo.sweeping.points import point_of
 from ganzoo.sweeping.reading import read_sweep
 from ganzoo.sweeping.rounding import quantised
-from ganzoo.sweeping.run_files import MetricsFile
 from ganzoo.sweeping.search import Search
 from ganzoo.sweeping.storage import open_storage, without_password
 from ganzoo.sweeping.trials import Sweep, Trial

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from conftest import RING, ROOT
+from slurm_stand_in import stand_in
 
+from ganzoo.cluster.jobs import jobs_of
 from ganzoo.errors import GanzooError, InputError
 from ganzoo.sweeping.reading import read_sweep
-from ganzoo.sweeping.slurm import JobArray, QueuedTask, all_tasks, jobs_of, queue_of, script_of, submit
+from ganzoo.sweeping.slurm import JobArray, QueuedTask, all_tasks, queue_of, script_of, submit
 from ganzoo.sweeping.trials import Sweep
 
 GRID = """
@@ -52,12 +54,14 @@ def test_the_script_of_a_grid(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     sweep = opened(tmp_path)
     script = script_of(sweep, JobArray(per_task=4, at_once=3, lines=("--partition=main", "--time 60", "-A us")))
-    assert script.startswith("#!/bin/bash\n#SBATCH --job-name=ganzoo-tiny\n#SBATCH --array=0-1%3\n")
+    assert script.startswith("#!/bin/bash\n#SBATCH --job-name=ganzoo-tiny\n") and "#SBATCH --array=0-1%3\n" in script
+    assert options_of(script)[1] == f"--comment=ganzoo:{sweep.folder}"
     assert options_of(script)[2:] == [
         f"--output={sweep.folder}/slurm/%A_%a.out",
         "--open-mode=append",
         "--requeue",
         "--signal=B:USR1@120",
+        "--array=0-1%3",
         "--nodes=1",
         "--ntasks=1",
         "--partition=main",
@@ -112,7 +116,7 @@ def test_any_path_is_quoted(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "executable", str(python))
     monkeypatch.chdir(tmp_path / ODD)
     sweep = opened(tmp_path / ODD)
-    script = script_of(sweep, JobArray(per_task=4, lines=("--comment=$(touch hurt) 'x' #",)))
+    script = script_of(sweep, JobArray(per_task=4, lines=("--mail-user=$(touch hurt) 'x' #",)))
     assert subprocess.run(["bash", "-n"], input=script, text=True, check=False).returncode == 0
     done = run_by_bash(script, tmp_path, SLURM_ARRAY_TASK_ID="1", SLURM_CPUS_PER_TASK="3")
     assert done.returncode == 0, done.stderr
@@ -132,6 +136,7 @@ def test_any_path_is_quoted(tmp_path, monkeypatch):
         ("-a 0-9", "--per-task"),
         ("-a0-9", "--per-task"),
         ("--wrap=ls", "the script"),
+        ("--comment=mine", "the job's folder is in it"),
         ("partition=main", "--partition=main"),
         ("--comment=a\nrm -rf /", "--partition=main"),
         ("", "--partition=main"),
@@ -146,7 +151,7 @@ def test_lines_that_sbatch_must_not_get(line, says):
 
 def test_a_path_that_sbatch_cannot_write_to_is_refused(tmp_path):
     (tmp_path / "a\\b").mkdir()
-    with pytest.raises(InputError, match=r"--runs: sbatch cannot write"):
+    with pytest.raises(InputError, match=r"sbatch cannot write to .*no line breaks and backslashes"):
         script_of(opened(tmp_path / "a\\b"), JobArray())
 
 
@@ -186,19 +191,8 @@ STOPPABLE = '#!/bin/bash\ntrap "echo stopped; exit 143" TERM\necho ready $$\nfor
 
 
 @pytest.fixture
-def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Path]:
-    """Puts a command of SLURM's on the PATH, which notes its words in the file that is returned, then does `more`."""
-
-    def command(name: str, more: str = "") -> Path:
-        notes = tmp_path / f"{name}.notes"
-        (tmp_path / "bin").mkdir(exist_ok=True)
-        program = tmp_path / "bin" / name
-        program.write_text(f'#!/bin/bash\necho "$@" >> {notes}\n{more}\n')
-        program.chmod(0o755)
-        return notes
-
-    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    return command
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    return stand_in(tmp_path, monkeypatch)
 
 
 @pytest.mark.parametrize(("number", "requeued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
@@ -238,13 +232,13 @@ def test_submission(tmp_path, slurm):
     assert "--array=1,3" in options_of(script.read_text())  # 2 has ended
     assert script.stat().st_mode & 0o077 == 0
     assert (sweep.folder / "sweep.yaml").exists() and (sweep.folder / "experiment.yaml").exists()
-    (job,) = jobs_of(sweep)
-    assert (job["id"], job["per_task"], job["tasks"]) == ("4711", 1, "1,3")
+    (job,) = jobs_of(sweep.folder)
+    assert (job.id, job.per_task, job.tasks) == ("4711", 1, "1,3")
     assert queue_of(sweep) == [
         QueuedTask("4711", 0, "RUNNING", "None", range(1)),
         QueuedTask("4711", 1, "PENDING", "Priority", range(1, 2)),
     ]
-    assert submit(sweep, JobArray()) == "4711" and len(jobs_of(sweep)) == 2
+    assert submit(sweep, JobArray()) == "4711" and len(jobs_of(sweep.folder)) == 2
     assert "--array=3-5" in options_of(script.read_text())  # 0 and 1 are in the queue; a stopped trial is open
 
 
@@ -264,7 +258,7 @@ def test_what_sbatch_says_is_told_in_a_paragraph(tmp_path, slurm):
     with pytest.raises(InputError) as caught:
         submit(sweep, JobArray(lines=("--partition=x",)))
     says = "--engine slurm: sbatch refused the job: invalid partition specified: x Batch job failed"
-    assert str(caught.value) == says and jobs_of(sweep) == []
+    assert str(caught.value) == says and jobs_of(sweep.folder) == []
     slurm("sbatch", "echo 'sbatch: error: Batch job submission failed: Invalid job array specification' >&2; exit 1")
     with pytest.raises(InputError, match="smaller array: --per-task N"):
         submit(sweep, JobArray())
@@ -275,7 +269,7 @@ def test_without_slurm(tmp_path, monkeypatch):
     sweep = opened(tmp_path)
     with pytest.raises(InputError, match=r"--engine: there is no sbatch .* --dry-run"):
         submit(sweep, JobArray())
-    assert queue_of(sweep) is None and not sweep.folder.exists()
+    assert not sweep.folder.exists()
 
 
 def test_a_spoilt_list_of_jobs_is_told(tmp_path):
@@ -284,7 +278,7 @@ def test_a_spoilt_list_of_jobs_is_told(tmp_path):
     for text in ("{", "[]", '{"jobs": [{"id": "1"}]}', '{"jobs": 3}'):
         (sweep.folder / "slurm.json").write_text(text)
         with pytest.raises(GanzooError, match="not what ganzoo wrote"):
-            jobs_of(sweep)
+            jobs_of(sweep.folder)
 
 
 def test_a_queue_that_does_not_answer_is_not_told_as_empty(tmp_path, slurm):

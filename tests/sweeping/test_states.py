@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ganzoo.records.claim import Claim
-from ganzoo.sweeping.run_files import MetricsFile
+from ganzoo.records.run_files import MetricsFile
 from ganzoo.sweeping.states import States
 from ganzoo.training.run import train
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 TAIL = 200  # bytes before the place to go on reading from: the seconds in them are those of no other line
+LAST_LINES = 20_000  # bytes of the end of the file, in which the last line is: all that is read without a metric
 UNREADABLE = (OSError, ValueError, RecursionError)  # gone, no rights, cut short, no JSON, no UTF-8, nested too deep
 BUDGET = re.compile(rb"^budget:\n(?: +.*\n)*? +generator_updates: (\d{1,18})$", re.MULTILINE)
 NOTHING = (0, 0, 0)  # the stamp of a file that is not there
@@ -21,6 +22,9 @@ NOTHING = (0, 0, 0)  # the stamp of a file that is not there
 
 class MetricsFile:
     """metrics.jsonl, each time read from where it was read to before.
+
+    Args:
+        metric: the logged value to follow; None: none, and of what is there only the end is read.
 
     Attributes:
         generator_updates, seconds: of the last line.
@@ -55,6 +59,8 @@ class MetricsFile:
     def _new_lines(self) -> list[bytes]:
         """The whole lines that were not there; all of them where the file is another one than the one read before."""
         with self.path.open("rb") as file:
+            if self.metric is None and not self._offset:
+                self._offset = max(file.seek(0, os.SEEK_END) - LAST_LINES, 0)
             file.seek(self._offset - len(self._tail))
             content = file.read()
             if not content.startswith(self._tail):  # a resumed run writes again what came after its checkpoint
