@@ -6,8 +6,10 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ganzoo.cluster.site import VARIABLE, Site
 from ganzoo.components import DATASETS
 from ganzoo.config import InvalidSettings
+from ganzoo.errors import InputError
 from ganzoo.records.environment import hardware, versions
 from ganzoo.records.tracking import wandb_mode
 
@@ -62,9 +64,14 @@ def _wandb() -> Finding:
 
 def _slurm() -> Finding:
     sbatch = shutil.which("sbatch")
-    return Finding(
-        "SLURM", sbatch is not None, sbatch or "no sbatch on the path", "" if sbatch else "needed on clusters only"
-    )
+    if sbatch is None:
+        return Finding("SLURM", False, "no sbatch on the path", "needed on clusters only")
+    try:
+        site = Site.chosen(None)
+    except InputError as error:
+        return Finding("SLURM", False, sbatch, " ".join(str(error).split()))
+    told = f"site: {os.environ[VARIABLE]}" if site != Site() else f"no site: {VARIABLE} names its file"
+    return Finding("SLURM", True, f"{sbatch}; {told}")
 
 
 def _weights() -> Iterator[Finding]:

@@ -1,9 +1,11 @@
 """The W&B mirror of a run: never asked about, never needed, never the only copy."""
 
+import hashlib
 import importlib.util
 import json
 import netrc
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,8 +96,20 @@ class Agent:
 def mirror_of(experiment: Experiment, run: RunDirectory) -> Mirror:
     """The kept one; else the agent's, which has given the run its id; else one that is named like the folder."""
     agent = Agent.above()
-    named = agent.run if agent else Mirror(run.run_id, experiment.tracking.project)
+    named = agent.run if agent else Mirror(_as_id(run.run_id), experiment.tracking.project)
     return Mirror.kept(run.path) or named
+
+
+def _as_id(name: str) -> str:
+    """A folder's name as W&B takes it for an id: the same for the same name, and another for every other one.
+
+    >>> _as_id("20261122-101500-a1b2c3"), _as_id("my run")
+    ('20261122-101500-a1b2c3', 'my-run-d33e7609')
+    """
+    if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", name):
+        return name
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-")[:40]
+    return f"{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 @contextmanager

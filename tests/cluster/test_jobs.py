@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,9 @@ class Jobs:
         assert record is not None and record["status"] == "done"
         return {**record, "restarts": int(shown["Restarts"])}
 
-    def requeued(self, job: str) -> None:
-        self.cluster.hurry(job)
+    def ids_in_wandb(self, name: str) -> set[str]:
+        """Under which the run is known to W&B: one, however often it was begun."""
+        return {file.stem for file in (self.folder / name / "wandb").glob("offline-run-*/run-*.wandb")}
 
     def output(self, name: str) -> str:
         files = sorted((self.folder / name / "slurm").glob("*.out"))
@@ -76,6 +78,13 @@ class Jobs:
     def same_as(self, whole: Path, name: str) -> None:
         assert differences(checkpoint_of(whole), checkpoint_of(self.folder / name)) == []
         assert metrics_of(whole) == metrics_of(self.folder / name)
+
+
+@pytest.fixture(scope="module")
+def cluster(slurm: None) -> Iterator[MiniCluster]:
+    """Six nodes: a pair for what happens to nodes, so that it happens to one job only."""
+    with MiniCluster(nodes=6, cpus=8, grace_seconds=30) as cluster:
+        yield cluster
 
 
 @pytest.fixture
@@ -93,36 +102,67 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return train(DIGITS, [*SETTINGS, "trainer.devices=2"], run_dir=tmp_path_factory.mktemp("whole") / "run").path
 
 
-def test_everything_that_can_happen_to_a_job_of_two_nodes(jobs, cluster, whole):
-    """Requeued by somebody, warned of its time limit, cancelled and submitted again; and left alone."""
-    names = ("undisturbed", "requeued", "warned", "cancelled")
-    ids = {name: jobs.submit(name, "--nodes", 2) for name in names}
-    for name in names:
-        jobs.reaches(name, 30)
+ODD = "a 'b' \"c\" $(touch hurt) `touch hurt` %A ü"
+
+
+@pytest.mark.timeout(600)
+def test_whatever_happens_to_a_job_it_ends_as_if_nothing_had(jobs, cluster, whole):
+    """Two nodes each, all at once: queued again, warned, cancelled and submitted again, preempted, without a node."""
+    on = dict(zip(("requeued", "preempted", "crashed"), zip(*[iter(cluster.nodes)] * 2, strict=True), strict=True))
+    on |= {ODD: on["requeued"], "cancelled": on["requeued"]}  # the one with the odd name is warned
+    ids = {
+        name: jobs.submit(name, "--nodes", 2, f"--sbatch=--nodelist={','.join(nodes)}", "tracking.wandb=auto")
+        for name, nodes in on.items()
+    }
+    for name in on:
+        jobs.reaches(name, 20)
     cluster.run("scontrol", "requeue", ids["requeued"])
-    cluster.run("scancel", "--batch", "--signal=USR1", ids["warned"])
+    cluster.run("scancel", "--batch", "--signal=USR1", ids[ODD])
     jobs.ganzoo("cancel", "cancelled")
-    for name in ("requeued", "warned"):
-        jobs.requeued(ids[name])
-    assert cluster.wait(ids["cancelled"], "CANCELLED")["Restarts"] == "0"
+    better = f"--nodelist={','.join(on['preempted'])}"
+    cluster.submit("--partition=high", "--nodes=2", "--exclusive", better, "--output=/dev/null", "--wrap=true")
+    cluster.crash_node(on["crashed"][1])
+    cluster.revive_node(on["crashed"][1])
+    cluster.wait(ids["cancelled"], "CANCELLED")
     assert RunDirectory(jobs.folder / "cancelled").read_record()["status"] == "stopped"
     again = json.loads(jobs.ganzoo("submit", "--resume", "cancelled", "--json"))["job"]
-    assert jobs.completes(ids["undisturbed"], "undisturbed")["restarts"] == 0
-    jobs.same_as(whole, "undisturbed")
-    for name in ("requeued", "warned"):
-        assert jobs.completes(ids[name], name)["restarts"] == 1
+    for name in ("requeued", ODD, "crashed", "preempted"):
+        cluster.hurry(ids[name])
+    for name in on:
+        job, restarts = (again, 0) if name == "cancelled" else (ids[name], 1)
+        assert jobs.completes(job, name)["restarts"] == restarts, jobs.output(name)
         jobs.same_as(whole, name)
-    jobs.completes(again, "cancelled")
-    jobs.same_as(whole, "cancelled")
+        assert len(jobs.ids_in_wandb(name)) == 1
+    assert not list(jobs.folder.glob("**/hurt"))
 
 
-def test_a_node_dies(jobs, cluster, whole):
-    job = jobs.submit("run", "--nodes", 2, "tracking.wandb=auto")
-    jobs.reaches("run", 30)
-    cluster.crash_node(cluster.nodes[1])
-    cluster.revive_node(cluster.nodes[1])
-    jobs.requeued(job)
-    assert jobs.completes(job, "run")["restarts"] == 1
-    jobs.same_as(whole, "run")
-    offline = sorted((jobs.folder / "run" / "wandb").glob("offline-run-*/run-*.wandb"))
-    assert len(offline) == 2 and {file.name for file in offline} == {"run-run.wandb"}  # one id, as the folder's name
+@pytest.mark.timeout(600)
+def test_a_time_limit_is_no_end(jobs, cluster):
+    """SLURM's shortest limit, a minute, and its own warning half a minute before."""
+    words = ("--time", 1, "--sbatch=--signal=B:USR1@30", "variant.seconds=0.06", "budget.generator_updates=500")
+    job = jobs.submit("run", *words)
+    cluster.hurry(job)
+    record = jobs.completes(job, "run")
+    assert record["restarts"] >= 1 and record["budget"]["generator_updates"] == 500
+    assert [line["generator_updates"] for line in metrics_of(jobs.folder / "run")] == list(range(1, 501))
+
+
+def test_what_slurm_refuses_and_what_does_not_fit_is_one_paragraph(jobs, cluster):
+    said = jobs.ganzoo("submit", DIGITS, *SETTINGS, "--partition", "nowhere", "--run-dir", "run", code=2)
+    assert "submit: sbatch refused the job: invalid partition specified: nowhere" in said
+    words = [sys.executable, "-m", "ganzoo", "train", str(DIGITS), *SETTINGS, "--run-dir", "run"]
+    done = cluster.run("srun", "--nodes=1", "--ntasks=2", *words, env=jobs.environment, cwd=jobs.folder)
+    assert done.returncode == 2 and done.stderr.count("ganzoo: ") == 1 and "Traceback" not in done.stderr
+    assert "the experiment is for 1 on each of 1 nodes, and slurm has started 2 on 1" in done.stderr
+    assert not (jobs.folder / "run" / "config.yaml").exists()
+
+
+def test_a_full_disk_is_one_paragraph_and_the_last_checkpoint_is_kept(jobs, cluster):
+    """No file may be larger than 100 kB, which the second checkpoint, with the optimisers' moments, is."""
+    site = jobs.folder / "site.yaml"
+    site.write_text("setup: ulimit -f 100\n")
+    job = jobs.submit("run", "--nodes", 2, "--site", site, "generator.width=16", "variant.seconds=0")
+    assert cluster.wait(job, {"FAILED", "COMPLETED"}, timeout=120)["JobState"] == "FAILED"
+    output = jobs.output("run")
+    assert output.count("ganzoo: ") == 1 and "Traceback" not in output
+    assert "last.ckpt: cannot be written: File too large. What was there before is unchanged." in output

@@ -168,14 +168,15 @@ def test_more_than_one_machine_needs_somebody_who_starts_them(tmp_path):
     assert not (tmp_path / "run" / "config.yaml").exists()
 
 
-class TestWorld:
-    SLURM = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4", "SLURM_LOCALID": "1"}
-    TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "here", "MASTER_PORT": "4711"}
+SLURM = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "3", "SLURM_STEP_NUM_TASKS": "4", "SLURM_LOCALID": "1"}
+TORCHRUN = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "here", "MASTER_PORT": "4711"}
 
+
+class TestWorld:
     @pytest.fixture(autouse=True)
     def nobody(self, monkeypatch):
         for name in list(os.environ):
-            if name.startswith(("SLURM", "WANDB")) or name in self.TORCHRUN:
+            if name.startswith(("SLURM", "WANDB")) or name in TORCHRUN:
                 monkeypatch.delenv(name)
 
     def set(self, monkeypatch, variables: dict[str, str]) -> None:
@@ -188,13 +189,13 @@ class TestWorld:
         assert World.around() == World()
 
     def test_of_srun_and_torchrun(self, monkeypatch):
-        self.set(monkeypatch, {**self.SLURM, "SLURM_STEP_NUM_NODES": "2"})
+        self.set(monkeypatch, {**SLURM, "SLURM_STEP_NUM_NODES": "2"})
         assert World.around() == World(by="slurm", rank=3, size=4, local_rank=1, nodes=2)
-        self.set(monkeypatch, self.TORCHRUN)  # inside of srun
+        self.set(monkeypatch, TORCHRUN)  # inside of srun
         assert World.around() == World(by="torchrun", rank=1, size=2, local_rank=1, address="here", port=4711)
 
     def test_an_agents_run_is_alone_whatever_the_agent_was_started_with(self, monkeypatch):
-        self.set(monkeypatch, {**self.SLURM, "WANDB_SWEEP_ID": "s", "WANDB_RUN_ID": "r"})
+        self.set(monkeypatch, {**SLURM, "WANDB_SWEEP_ID": "s", "WANDB_RUN_ID": "r"})
         assert World.around() == World()
 
     @pytest.mark.parametrize("devices, nodes, fits", [(2, 2, True), (4, 1, False), (1, 1, False), (2, 1, False)])
