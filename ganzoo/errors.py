@@ -59,7 +59,10 @@ class Stopped(GanzooError):
 
     def __init__(self, message: str, signal_number: int):
         self.exit_code = 128 + signal_number
-        super().__init__(message)
+        super().__init__(message, signal_number)
+
+    def __str__(self) -> str:
+        return str(self.args[0])
 
 
 def did_you_mean(word: str, allowed: Sequence[str], kind: str) -> str:

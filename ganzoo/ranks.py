@@ -5,17 +5,30 @@ drawn for a batch, or averaged over it, is that of the whole batch on any number
 be raised by all, so that none waits for another that has gone.
 """
 
+import pickle
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, distributed
 
+from ganzoo.errors import GanzooError, told_in_a_line
+
 Answer = TypeVar("Answer")
 
 
+_apart = False  # whether this process works by itself, although somebody has begun torch.distributed
+
+
+def work_apart(apart: bool) -> None:
+    """Whether this process counts as the only one, whatever others torch.distributed knows."""
+    global _apart
+    _apart = apart
+
+
 def world_size() -> int:
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+    begun = distributed.is_available() and distributed.is_initialized() and not _apart
+    return distributed.get_world_size() if begun else 1
 
 
 def rank() -> int:
@@ -96,7 +109,7 @@ def together(work: Callable[[], Answer]) -> Answer:
     distributed.all_gather_object(failures, failure)
     for each in failures:
         if each is not None:
-            raise each
+            raise _of_all(each)
     return answer  # type: ignore[return-value]
 
 
@@ -108,14 +121,28 @@ def on_first(work: Callable[[], Answer]) -> Answer:
     distributed.broadcast_object_list(said)
     answer, failure = said[0]
     if failure is not None:
-        raise failure
+        raise _of_all(failure)
     return answer
+
+
+def is_of_all(error: BaseException) -> bool:
+    """Whether all processes have raised this error together."""
+    return getattr(error, "of_all", False)
+
+
+def _of_all(error: Exception) -> Exception:
+    error.of_all = True  # type: ignore[attr-defined]
+    return error
 
 
 def _attempted(work: Callable[[], Answer]) -> tuple[Answer | None, Exception | None]:
     try:
         return work(), None
     except Exception as error:  # whatever it is, the others must hear of it
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # somebody's error, which takes other arguments than it keeps
+            return None, GanzooError(told_in_a_line(error))
         return None, error
 
 

@@ -60,8 +60,10 @@ class JobScript:
             "",
             f"cd -- {shlex.quote(str(Path.cwd()))} || exit",
             *([self.site.setup.rstrip("\n")] if self.site.setup else []),
+            "set +eu  # what comes is written for a shell that goes on",
+            "export SLURM_EXPORT_ENV=ALL  # srun passes on what was set up here, also where sbatch was told not to",
             *self.before,
-            f"warning={self.warning}",
+            f"warning={self.warning} patience={WARNING_SECONDS - 30}",
             f"command=({self.command})",
         ]
         return "\n".join(parts) + "\n\n" + BODY.read_text()

@@ -104,6 +104,8 @@ def _request(devices: int, accelerator: str, options: Mapping[str, Any]) -> "Req
     from ganzoo.cluster.site import Site
     from ganzoo.cluster.submitting import Request
 
+    if accelerator == "auto":
+        click.echo("no GPU is asked for: say --gpus-per-node N, or trainer.accelerator=cpu to train on CPUs", err=True)
     named = {name: options[name] for name in PASSED_ON if options[name] is not None}
     lines = tuple(f"--{name.replace('_', '-')}={value}" for name, value in named.items())
     request = Request(

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from ganzoo.ranks import average_, drawn, world_size
+from ganzoo.ranks import average_, drawn, work_apart, world_size
 from ganzoo.shapes import Images, Labels, Latents, Packs, Scalar
 from ganzoo.training.augmentation import augmented
 from ganzoo.training.averaged import AveragedGenerator
@@ -75,7 +75,7 @@ class GAN(AveragedGenerator):
         self.logged_losses: dict[str, float] = {}
         self._images_averaged = 0  # images_seen when the average last moved
         self._led_from = 0  # discriminator_updates at the last generator update
-        self._part = 0  # of the batch, in work
+        self._first, self._share = True, 1.0  # of the part of a batch in work: whether it is the first, how much it is
         self.ranks: list[list[int]] = []
         self._schedules: list[LambdaLR] = []
         self.random_states_to_begin_with: list[dict[str, Any]] | None = None
@@ -155,12 +155,14 @@ class GAN(AveragedGenerator):
         self, network: str, loss_of: Callable[[Images, Labels | None], Scalar], real: Images, labels: Labels | None
     ) -> None:
         """One optimiser step of that network down the gradient of a loss of the whole batch, which is all ranks'."""
-        optimizer, size = self.optimizer_of(network), len(real) // self.accumulate
+        optimizer = self.optimizer_of(network)
         optimizer.zero_grad()
-        for number in range(self.accumulate):
-            self._part, part = number, slice(number * size, (number + 1) * size)
-            loss = loss_of(real[part], None if labels is None else labels[part])
-            self.manual_backward(loss if self.accumulate == 1 else loss / self.accumulate)
+        size = -(-len(real) // self.accumulate)
+        for first in range(0, len(real), size):
+            part = real[first : first + size]
+            self._first, self._share = first == 0, len(part) / len(real)
+            loss = loss_of(part, None if labels is None else labels[first : first + size])
+            self.manual_backward(loss if self._share == 1.0 else loss * self._share)
             self.report({f"{network}/loss": loss})
         if isinstance(self.trainer.strategy, AlternatingDDP):
             self.trainer.strategy.average_gradients(optimizer.optimizer)
@@ -169,8 +171,8 @@ class GAN(AveragedGenerator):
     def report(self, losses: Mapping[str, Tensor]) -> None:
         """Keeps losses for the log, of several parts their mean; costs nothing until one is read."""
         for name, loss in losses.items():
-            mean = loss.detach() / self.accumulate if self.accumulate > 1 else loss.detach()
-            self.losses[name] = self.losses[name] + mean if self._part else mean
+            value = loss.detach() if self._share == 1.0 else loss.detach() * self._share
+            self.losses[name] = value if self._first else self.losses[name] + value
 
     def read_losses(self) -> dict[str, float]:
         """The latest losses over the whole batch, as numbers: waits for the device, and all ranks must call it."""
@@ -224,6 +226,12 @@ class GAN(AveragedGenerator):
         super().train(mode)
         self.ema_generator.eval()  # its BatchNorm uses averaged statistics, always
         return self
+
+    def on_fit_start(self) -> None:
+        work_apart(self.trainer.world_size == 1)  # several trainings may share a torch.distributed for other things
+
+    def on_fit_end(self) -> None:
+        work_apart(False)
 
     def on_train_start(self) -> None:
         if not self.ranks or self.ranks[-1][1] != world_size():

@@ -5,100 +5,24 @@ the run directory, writes and prints. It tells the others by orders in a store o
 collective: one that has gone leaves nobody waiting in the wrong one. Before that, nothing here imports torch.
 """
 
-import json
 import os
-import platform
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
-from ganzoo.errors import GanzooError, InputError, Problem, told_in_a_line
+from ganzoo.errors import Diverged, GanzooError, InputError, Problem, Stopped, told_in_a_line
 from ganzoo.training.config import TrainerConfig
+from ganzoo.training.meeting import PATIENCE, Meeting, ignore
 from ganzoo.training.world import PARENT, World
 
-PATIENCE = timedelta(minutes=10)  # for the slowest to import torch, from a disk that all nodes read at once
-END = "end"
-
-
-class Meeting:
-    """All processes of a world, met: torch.distributed is begun, and orders can be given."""
-
-    def __init__(self, world: World):
-        import torch
-        from torch import distributed
-
-        self.world, self._given = world, 0
-        address, port = _meeting_place(world)
-        opens = world.rank == 0 and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"  # torchrun has, else
-        opened = distributed.TCPStore(address, port, world.size, is_master=opens, timeout=PATIENCE)
-        store = distributed.PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), opened)
-        # gloo for what the processes tell each other; gradients of GPUs have a group of their own: AlternatingDDP.
-        distributed.init_process_group("gloo", store=store, rank=world.rank, world_size=world.size)
-        self._store = distributed.PrefixStore("ganzoo", store)
-        self._threads_before = torch.get_num_threads()
-        if world.threads is not None:
-            torch.set_num_threads(world.threads)
-
-    def give(self, order: Any) -> None:
-        """To all others, as JSON."""
-        self._store.set(f"order {self._given}", json.dumps(order))
-        self._given += 1
-
-    def next_order(self) -> Any:
-        """Waits for it. Raises an error of torch's where the first process has gone."""
-        key = f"order {self._given}"
-        self._store.wait([key], timedelta(days=1))
-        self._given += 1
-        return json.loads(self._store.get(key))
-
-    def end(self, code: int) -> None:
-        """No more orders. The others end with the same exit code, also those that are in the middle of one.
-
-        Waits for them, since the store ends with this process; not after a failure, when some may wait for this one.
-        """
-        with suppress(Exception):
-            self._store.set("end", str(code))
-            self.give({END: code})
-            if code != GanzooError.exit_code:
-                self._store.wait([f"left {rank}" for rank in range(1, self.world.size)], timedelta(seconds=10))
-
-    def leave(self) -> None:
-        """Tells the first process that this one has heard of the end."""
-        self._store.set(f"left {self.world.rank}", "")
-
-    def ended(self) -> int | None:
-        """The exit code with which the first process has ended, or is about to; None: it has not."""
-        try:
-            return int(self._store.get("end")) if self._store.check(["end"]) else None
-        except Exception:  # of torch's: the store has gone with the first process
-            return 1
-
-    def tell_failure(self, reason: str) -> bool:
-        """Why this process is about to end, for the first one, which will only see that it has gone.
-
-        False: another one has told already, so that this one's failure is but that the other has gone.
-        """
-        told = f"rank {self.world.rank} on {platform.node()}: {reason}"
-        return self._store.compare_set("failure", "", told).decode() == told
-
-    def failure(self) -> str | None:
-        """What one of the others has told, or None."""
-        return self._store.get("failure").decode() if self._store.check(["failure"]) else None
-
-    def part(self) -> None:
-        import torch
-
-        torch.distributed.destroy_process_group()
-        torch.set_num_threads(self._threads_before)
-
+WITHOUT_A_WORD = "another process of the run has gone without a word: killed, or out of memory?"
 
 _meeting: Meeting | None = None  # what this process, rank 0, leads
 
@@ -114,11 +38,12 @@ def led(world: World) -> Iterator[None]:
 
 
 @contextmanager
-def _leading(meeting: Meeting) -> Iterator[None]:
+def _leading(meeting: Meeting, lost: Callable[[], str | None] = lambda: None) -> Iterator[None]:
     global _meeting
     _meeting, code = meeting, 1
     try:
-        yield
+        with meeting.watching(lost):
+            yield
         code = 0
     except BaseException as error:
         code = getattr(error, "exit_code", 1)
@@ -142,9 +67,15 @@ def company(settings: TrainerConfig, order: dict[str, Any]) -> Iterator[World]:
     elif settings.ranks == 1:
         yield World()
     else:
-        with _started(settings) as meeting, _leading(meeting):
+        with _started(settings) as (meeting, others), _leading(meeting, partial(_first_lost, others)):
             meeting.give(order)
             yield meeting.world
+
+
+def on_loss(tell: Callable[[str], None]) -> None:
+    """What is done before this process gives up, since another one has gone; called with the reason."""
+    if _meeting is not None:
+        _meeting.on_loss = tell
 
 
 def failure_of_others(error: BaseException) -> str | None:
@@ -156,31 +87,49 @@ def failure_of_others(error: BaseException) -> str | None:
     from torch.distributed import DistError
 
     broken = isinstance(error, DistError) or any(words in str(error) for words in ("closed by peer", "reset by peer"))
-    return "another process of the run has gone without a word: killed, or out of memory?" if broken else None
+    return WITHOUT_A_WORD if broken else None
 
 
 @contextmanager
-def _started(settings: TrainerConfig) -> Iterator[Meeting]:
+def _started(settings: TrainerConfig) -> Iterator[tuple[Meeting, list[subprocess.Popen[bytes]]]]:
     """The other processes of a run on this machine."""
     if (around := World.around()).by == "slurm":
         around.check(settings)  # SLURM has bound this process to its part of the machine
     if settings.num_nodes > 1:
         text = f"{settings.num_nodes} nodes: start it on a cluster, by `ganzoo submit` or under srun or torchrun"
         raise InputError("trainer", [Problem("trainer.num_nodes", text)])
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    world = World(by="ganzoo", size=settings.ranks, port=port)
+    from torch import distributed
+
+    opened = distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=PATIENCE)
+    world = World(by="ganzoo", size=settings.ranks, port=opened.port)
     others = [_start(world, rank) for rank in range(1, world.size)]
     meeting = None
     try:
-        meeting = Meeting(world)
-        yield meeting
+        _await(others, opened)
+        meeting = Meeting(world, opened)
+        yield meeting, others
     finally:
         if meeting is not None:
             meeting.part()
-        for process in others:
-            _end(process)
+        _end(others)
+
+
+def _first_lost(others: list[subprocess.Popen[bytes]]) -> str | None:
+    return WITHOUT_A_WORD if any(process.poll() is not None for process in others) else None
+
+
+def _await(others: list[subprocess.Popen[bytes]], store: Any) -> None:
+    """Until all have come to the store. Raises GanzooError when one has died on the way."""
+    missing = dict(enumerate(others, start=1))
+    while missing:
+        for rank, process in list(missing.items()):
+            if store.check([f"here {rank}"]):
+                del missing[rank]
+            elif process.poll() is not None:
+                raise GanzooError(
+                    f"process {rank} of {len(others) + 1} did not start: exit status {process.returncode}"
+                )
+        time.sleep(0.02)
 
 
 def _start(world: World, rank: int) -> subprocess.Popen[bytes]:
@@ -192,12 +141,14 @@ def _start(world: World, rank: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(timeout=60)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+def _end(processes: list[subprocess.Popen[bytes]], patience_seconds: float = 60.0) -> None:
+    until = time.monotonic() + patience_seconds
+    for process in processes:
+        try:
+            process.wait(timeout=max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def follow(world: World) -> int:
@@ -207,22 +158,36 @@ def follow(world: World) -> int:
     """
     from ganzoo.training.run import obey  # torch and lightning, after what can be told without them
 
+    # Training listens; before and after, the first one's end is this one's, too. Ctrl-C reaches all of a terminal.
+    ignore(signal.SIGTERM, signal.SIGUSR1, *([signal.SIGINT] if world.by == "ganzoo" else []))
     if world.by == "ganzoo":
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # until training listens; Ctrl-C comes to all, one is enough
         _die_with_parent()
     meeting = Meeting(world)
     try:
-        while END not in (order := meeting.next_order()):
-            with suppress(GanzooError):  # it is the first one's too
-                obey(order, world)
+        while (order := meeting.next_order()) is not None:
+            _obey(obey, order, world)
+        code = meeting.ended()
         meeting.leave()
-        return order[END]
+        return code or 0
     except Exception as error:
         if (code := meeting.ended()) is not None:
             return code  # this error is but that the first one has gone
-        if meeting.tell_failure(told_in_a_line(error)):
+        if meeting.tell_failure(told_in_a_line(error)) and not isinstance(error, GanzooError):
             traceback.print_exception(error)
         return 1
+
+
+def _obey(obey: Callable[..., None], order: dict[str, Any], world: World) -> None:
+    """Raises what has happened to this process alone; what has happened to all, the first one tells."""
+    try:
+        obey(order, world)
+    except (Stopped, Diverged):
+        pass
+    except GanzooError as error:
+        from ganzoo.ranks import is_of_all
+
+        if not is_of_all(error):
+            raise
 
 
 def _die_with_parent() -> None:
@@ -235,14 +200,3 @@ def _die_with_parent() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _meeting_place(world: World) -> tuple[str, int]:
-    """Of SLURM's tasks: the first node of their step, and a port that follows from the job, as Lightning's."""
-    if world.by != "slurm":
-        return world.address, world.port
-    from lightning.fabric.plugins.environments import SLURMEnvironment
-
-    told = os.environ
-    address = told.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(told["SLURM_STEP_NODELIST"])
-    return address, int(told.get("MASTER_PORT") or 15000 + int(told["SLURM_JOB_ID"][-4:]))

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ganzoo.config import to_plain
+from ganzoo.data.loading import GANData
 from ganzoo.errors import Diverged, GanzooError, InputError, Stopped, told_in_a_line
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
@@ -29,7 +31,7 @@ from ganzoo.records.run_directory import RunDirectory
 from ganzoo.records.starts import NoProgress, current_job, note_start
 from ganzoo.records.tracking import wandb_logger
 from ganzoo.training.build import begin_gan, build_data
-from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints
+from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints, read_checkpoint
 from ganzoo.training.callbacks.evaluation import Evaluation
 from ganzoo.training.callbacks.guard import Guard
 from ganzoo.training.callbacks.progress import ProgressDisplay
@@ -37,7 +39,7 @@ from ganzoo.training.callbacks.samples import SampleGrids
 from ganzoo.training.callbacks.stop import Stop
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
-from ganzoo.training.launching import company, failure_of_others
+from ganzoo.training.launching import company, failure_of_others, on_loss
 from ganzoo.training.strategy import AlternatingDDP, Assigned
 from ganzoo.training.watching import Watch, Watched
 from ganzoo.training.world import World
@@ -99,6 +101,8 @@ def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None
         raise
     resumed = run.last_checkpoint.exists()
     order = {"experiment": to_plain(experiment), "run": str(run.path.resolve()), "resumed": resumed}
+    if experiment.trainer.ranks > 1 and getattr(experiment.data, "download", False):
+        build_data(experiment).setup()  # before the others come: one of them downloads
     with company(experiment.trainer, order) as world:
         together(lambda: None)  # the others may miss what the experiment needs
         _train(experiment, run, world, resumed=resumed, watch=watch)
@@ -115,11 +119,12 @@ def _train(
     experiment: Experiment, run: RunDirectory, world: World, *, resumed: bool, watch: Watch | None = None
 ) -> None:
     _quieten()
-    session = Session.prepare(experiment, run, world)
+    session = together(lambda: Session.prepare(experiment, run, world, resumed=resumed))
+    on_loss(partial(session.write_record, "failed"))
     with session.stop.listening():  # until the record is written: whoever stops a job may send a signal twice
         try:
             with session.mirror() as mirror:
-                session.fit(mirror, watch, resumed=resumed)
+                session.fit(mirror, watch)
         except (InputError, LostClaim):
             raise  # nothing has been trained, or the run is another's: what the record says still holds
         except Diverged as error:
@@ -148,10 +153,15 @@ class Session:
     samples: SampleGrids | None
     evaluation: Evaluation | None
     stop: Stop
+    data: GANData
+    resumed: bool
     images_before: int = 0
 
     @classmethod
-    def prepare(cls, experiment: Experiment, run: RunDirectory, world: World) -> "Session":
+    def prepare(cls, experiment: Experiment, run: RunDirectory, world: World, *, resumed: bool) -> "Session":
+        """With all that this machine may lack looked at: data, weights of extractors, the checkpoint."""
+        if resumed and world.size > 1:
+            read_checkpoint(run.last_checkpoint)
         gan, clock, guard = begin_gan(experiment), Clock(), Guard()
         checkpoints = Checkpoints(experiment.checkpoint.every_generator_updates, run, guard, clock)
         samples = evaluation = None
@@ -162,7 +172,9 @@ class Session:
             evaluation = Evaluation(every, _evaluator(experiment), checkpoints, clock)
         at_end = [callback for callback in (samples, evaluation) if callback is not None]
         stop = Stop(experiment.budget.generator_updates, checkpoints, at_end)
-        return cls(experiment, run, world, gan, clock, guard, checkpoints, samples, evaluation, stop)
+        data = build_data(experiment)
+        data.setup()
+        return cls(experiment, run, world, gan, clock, guard, checkpoints, samples, evaluation, stop, data, resumed)
 
     @property
     def is_first(self) -> bool:
@@ -173,7 +185,7 @@ class Session:
         """W&B's run, of the first process."""
         return wandb_logger(self.experiment, self.run) if self.is_first else nullcontext()
 
-    def fit(self, mirror: Logger | None, watch: Watch | None, *, resumed: bool) -> None:
+    def fit(self, mirror: Logger | None, watch: Watch | None) -> None:
         # Lightning's own guess is wrong where SLURM's tasks train by themselves.
         rank_zero_only.rank = self.world.rank  # type: ignore[attr-defined]
         callbacks: list[lightning.Callback] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
@@ -183,13 +195,14 @@ class Session:
         loggers: list[Logger] = [MetricsLog(self.run, self.clock)] if self.is_first else []
         loggers += [mirror] if mirror else []
         loggers += [Watched(watch, self.stop)] if watch is not None else []
-        trainer = self._trainer([_Start(self), *callbacks], loggers)
-        if not resumed and self.is_first:
+        trainer = together(lambda: self._trainer([_Start(self), *callbacks], loggers))
+        trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]  # Stop listens
+        if not self.resumed and self.is_first:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
         trainer.fit(
             self.gan,
-            datamodule=build_data(self.experiment),
-            ckpt_path=self.run.last_checkpoint if resumed else None,
+            datamodule=self.data,
+            ckpt_path=self.run.last_checkpoint if self.resumed else None,
             weights_only=True,
         )
 
@@ -250,13 +263,12 @@ class Session:
 
 
 class _Start(lightning.Callback):
-    """First of all callbacks: signals are heard, lines to be written again are forgotten, time begins to count."""
+    """First of all callbacks: lines to be written again are forgotten, time begins to count."""
 
     def __init__(self, session: Session):
         self.session = session
 
     def on_train_start(self, trainer: lightning.Trainer, gan: GAN) -> None:  # type: ignore[override]
-        self.session.stop.listen()
         self.session.images_before = gan.images_seen
         if self.session.is_first:
             self.session.run.forget_metrics_after(gan.generator_updates)

@@ -8,6 +8,7 @@ those only, in one message. What else the ranks must agree on, whether to stop, 
 from collections import deque
 from typing import Any, Literal
 
+import lightning
 import torch
 from lightning.fabric.plugins import ClusterEnvironment
 from lightning.pytorch.strategies import DDPStrategy
@@ -81,20 +82,27 @@ class AlternatingDDP(DDPStrategy):
         self.batch_norm = batch_norm
         self.wants_to_stop = self.stops = False
         self._votes: deque[tuple[Tensor, Any]] = deque()
+        self._group: Any = None  # of the GPUs, where the processes' own is another
 
     def setup_distributed(self) -> None:
         super().setup_distributed()
         on_gpu = self.root_device.type == "cuda"
         elsewhere = on_gpu and distributed.get_backend() != "nccl"
-        send_tensors_through(distributed.new_group(backend="nccl") if elsewhere else None)
+        self._group = distributed.new_group(backend="nccl") if elsewhere else None
+        send_tensors_through(self._group)
+
+    def setup(self, trainer: lightning.Trainer) -> None:
+        # Before every batch Lightning asks the first rank whether it was stopped, and waits for the answer.
+        trainer.fit_loop.epoch_loop._broadcast_sigterm_tensor = lambda: None  # type: ignore[method-assign]
+        super().setup(trainer)
 
     def configure_ddp(self) -> None:
         """Every rank begins with the first one's weights."""
         assert self.model is not None
         if self.batch_norm == "synchronised":
             synchronise_batch_norm(self.model)
-        for tensor in self.model.state_dict().values():
-            from_first_(tensor)
+        for tensor in (*self.model.parameters(), *self.model.buffers()):
+            from_first_(tensor.detach())
 
     def average_gradients(self, optimizer: Optimizer) -> None:
         """The mean over all ranks of every gradient that the optimiser is about to use; counts the votes too."""
@@ -127,3 +135,6 @@ class AlternatingDDP(DDPStrategy):
     def teardown(self) -> None:
         super().teardown()
         send_tensors_through(None)
+        if self._group is not None:
+            distributed.destroy_process_group(self._group)
+            self._group = None

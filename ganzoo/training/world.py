@@ -1,6 +1,7 @@
 """How many processes train a run together, and which of them this one is. No torch here."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -35,19 +36,29 @@ class World:
     def around(cls) -> "World":
         """What the environment says. A W&B agent's run is alone, whatever the agent was started with."""
         told = os.environ
-        if all(name in told for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")):
-            size, here = int(told["WORLD_SIZE"]), int(told.get("LOCAL_WORLD_SIZE", told["WORLD_SIZE"]))
-            return cls(
-                by="ganzoo" if PARENT in told else "torchrun",
-                rank=int(told["RANK"]),
-                size=size,
-                local_rank=int(told["LOCAL_RANK"]),
-                nodes=max(size // here, 1),
-                address=told["MASTER_ADDR"],
-                port=int(told["MASTER_PORT"]),
-            )
-        if Agent.above() is not None or "SLURM_STEP_ID" not in told or "SLURM_PROCID" not in told:
-            return cls()  # a batch script's own shell has a SLURM_PROCID too
+        if PARENT not in told and Agent.above() is not None:
+            return cls()
+        as_torch = all(name in told for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"))
+        by_srun = "SLURM_STEP_ID" in told and "SLURM_PROCID" in told  # a batch script's own shell has the latter too
+        if as_torch and not (by_srun and _only_repeats_slurm(told)):
+            return cls._of_torch(told)
+        return cls._of_slurm(told) if by_srun else cls()
+
+    @classmethod
+    def _of_torch(cls, told: Mapping[str, str]) -> "World":
+        size, here = int(told["WORLD_SIZE"]), int(told.get("LOCAL_WORLD_SIZE", told["WORLD_SIZE"]))
+        return cls(
+            by="ganzoo" if PARENT in told else "torchrun",
+            rank=int(told["RANK"]),
+            size=size,
+            local_rank=int(told["LOCAL_RANK"]),
+            nodes=max(size // here, 1),
+            address=told["MASTER_ADDR"],
+            port=int(told["MASTER_PORT"]),
+        )
+
+    @classmethod
+    def _of_slurm(cls, told: Mapping[str, str]) -> "World":
         return cls(
             by="slurm",
             rank=int(told["SLURM_PROCID"]),
@@ -69,5 +80,19 @@ class World:
 
     @property
     def threads(self) -> int | None:
-        """Of each process: the machine's cores, divided; None: OMP_NUM_THREADS says it."""
-        return None if "OMP_NUM_THREADS" in os.environ else max(1, usable_cores() * self.nodes // self.size)
+        """Of each process; None: OMP_NUM_THREADS says it.
+
+        Those that SLURM gives a task; else the machine's cores, divided, unless this process is bound to some of them.
+        """
+        if "OMP_NUM_THREADS" in os.environ:
+            return None
+        if self.by == "slurm" and os.environ.get("SLURM_CPUS_PER_TASK", "").isdigit():
+            return int(os.environ["SLURM_CPUS_PER_TASK"])
+        cores = usable_cores()
+        shared = self.by != "slurm" or cores == os.cpu_count()
+        return max(1, cores * self.nodes // self.size) if shared else cores
+
+
+def _only_repeats_slurm(told: Mapping[str, str]) -> bool:
+    """Whether torch's variables are but SLURM's under other names, as containers and scripts set them."""
+    return told["WORLD_SIZE"] == told.get("SLURM_STEP_NUM_TASKS") and not {PARENT, "TORCHELASTIC_RUN_ID"} & set(told)

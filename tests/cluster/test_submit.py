@@ -78,7 +78,7 @@ def test_options_of_the_site_come_before_the_users(tmp_path, monkeypatch):
     )
     done = told(*DIGITS_2, "--partition", "cpu", "--sbatch=--nice=9", "--site", site, "--dry-run", "--run-dir", "r")
     assert options_of(done.stdout)[-4:] == ["--partition=gpu", "--account=us", "--partition=cpu", "--nice=9"]
-    assert f'cd -- {tmp_path} || exit\nmodule load cuda\nexport A="b c"\ntasks=1 ' in done.stdout
+    assert f'cd -- {tmp_path} || exit\nmodule load cuda\nexport A="b c"\nset +eu' in done.stdout
     assert "command=(srun --kill-on-bad-exit=1 --cpu-bind=cores python3.11 -m ganzoo train" in done.stdout
     monkeypatch.setenv("GANZOO_SITE", str(site))
     assert "--account=us" in options_of(told(*DIGITS_2, "--dry-run").stdout)

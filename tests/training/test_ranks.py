@@ -154,6 +154,32 @@ def test_what_happens_to_one_of_them_is_told_by_the_first(tmp_path):
     assert record["status"] == "failed" and "LookupError: the coffee machine is empty" in record["reason"]
 
 
+LEFT_ALONE = """
+import sys
+from ganzoo.training import meeting
+from ganzoo.training.run import train
+
+meeting.LOSS_SECONDS = 1.0
+train(sys.argv[1], sys.argv[3:], run_dir=sys.argv[2])
+"""
+
+
+@pytest.mark.slow
+def test_who_waits_for_one_that_has_gone_does_not_wait_for_ever(tmp_path):
+    """As NCCL does: the first process is busy for an hour while the other one is killed."""
+    run = tmp_path / "run"
+    trouble = ["variant.trouble=sleep", "variant.on_rank=0", "variant.after_updates=2", budget(9)]
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
+    words = [sys.executable, "-c", LEFT_ALONE, str(DIGITS), str(run), *TWO, *TROUBLED, *trouble]
+    process = subprocess.Popen(words, env=environment, start_new_session=True)
+    while not any(line["generator_updates"] == 2 for line in RunDirectory(run).lines()):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.kill(next(each for each in living(process.pid) if each != process.pid), signal.SIGKILL)
+    assert process.wait(timeout=30) == 1
+    assert "has gone without a word" in RunDirectory(run).read_record()["reason"]
+
+
 @pytest.mark.slow
 def test_scores_of_two_processes_are_those_of_one(tmp_path):
     train(DIGITS, [*TWO, *SCORED, budget(0)], run_dir=tmp_path / "two")

@@ -6,12 +6,14 @@ Every rank has its part of every batch, a run of its samples as the framework's 
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import anybody
 import lightning
+import pytest
 import torch
 from test_conformance import ROWS, Row, plain_gan
 from torch import Tensor, nn
@@ -64,11 +66,30 @@ def trained(gan: GAN, shape: tuple[int, ...], rank: int, ranks: int, **options: 
     return {"weights": tensors, "counts": counts, "losses": losses.seen}
 
 
+@contextmanager
+def counted() -> Iterator[dict[str, list[int]]]:
+    """How many numbers are in each message of these kinds."""
+    sizes: dict[str, list[int]] = {"all_reduce": [], "broadcast": []}
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, noted in sizes.items():
+            patch.setattr(torch.distributed, kind, noting(getattr(torch.distributed, kind), noted))
+        yield sizes
+
+
+def noting(send: Callable[..., Any], sizes: list[int]) -> Callable[..., Any]:
+    def note_and_send(tensor: Tensor, *words: Any, **options: Any) -> Any:
+        sizes.append(tensor.numel())
+        return send(tensor, *words, **options)
+
+    return note_and_send
+
+
 def of_row(row: Row, rank: int, ranks: int) -> dict[str, Any]:
     torch.manual_seed(rank)  # other weights on each rank: the strategy must begin with the first one's
     gan = plain_gan(row)
     torch.manual_seed(100)  # one stream of random numbers for all
-    return trained(gan, row.shape, rank, ranks)
+    with counted() as messages:
+        return {**trained(gan, row.shape, rank, ranks), "messages": messages}
 
 
 def with_batch_norm(gan: GAN) -> GAN:

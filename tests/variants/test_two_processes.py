@@ -4,15 +4,18 @@ import os
 import socket
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import anybody
 import pytest
 import torch
 from conftest import ROOT, differences
 from test_conformance import ROWS
 
 TESTS = ROOT / "tests"
+UNASKED = 8 * anybody.CLASSES + anybody.CLASSES  # weights of the part that names classes, which few variants ask
 Found = dict[str, dict[str, Any]]
 
 
@@ -63,6 +66,22 @@ def test_they_do_what_one_process_does_with_the_whole_batch(name, found):
         assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-5)
     for key, weight in alone["weights"].items():
         torch.testing.assert_close(two["weights"][key], weight, rtol=1e-5, atol=2e-6, msg=key)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan_gp", "rpgan", "acgan"])
+def test_an_update_sends_the_gradients_of_the_network_that_steps_and_no_others(name, found):
+    """With the vote to stop; what is larger than a few losses is counted."""
+    two, _, alone = (ranks[name] for ranks in found)
+    sizes = {
+        network: sum(weight.numel() for key, weight in two["weights"].items() if key.startswith(f"{network}."))
+        for network in ("generator", "discriminator")
+    }
+    discriminator_updates, generator_updates, _ = two["counts"]
+    judged = sizes["discriminator"] if name == "acgan" else sizes["discriminator"] - UNASKED
+    expected = Counter({judged + 1: discriminator_updates, sizes["generator"] + 1: generator_updates})
+    assert Counter(size for size in two["messages"]["all_reduce"] if size > 5) == expected
+    assert len(two["messages"]["broadcast"]) == len(two["weights"])  # at the start; Lightning would send one a batch
+    assert alone["messages"] == {"all_reduce": [], "broadcast": []}
 
 
 def test_batch_norm_per_rank_is_another_one_with_the_same_weights_on_all(found):

@@ -17,7 +17,7 @@ from ganzoo.training import GAN, BoundDiscriminator, GANConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Config(GANConfig):
-    trouble: Literal["none", "diverge", "raise", "allocate", "killed"] = setting("none", "what happens")
+    trouble: Literal["none", "diverge", "raise", "allocate", "killed", "sleep"] = setting("none", "what happens")
     after_updates: int = setting(3, "generator updates before it does", at_least=0)
     on_rank: int | None = setting(None, "it happens to this process only; null: to all", at_least=0)
     seconds: float = setting(0.0, "that each discriminator update takes longer", at_least=0)
@@ -38,6 +38,8 @@ class Troubled(GAN):
                 raise LookupError("the coffee machine is empty")
             case "allocate":
                 torch.empty(2**60)
+            case "sleep":
+                time.sleep(3600)
             case "killed":  # as the kernel does where memory runs out
                 os.kill(os.getpid(), signal.SIGKILL)
         return loss
