@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ganzoo.ranks import rank
+
 CHUNK = 256  # pieces a task: a task for each piece would cost more than decoding a 32x32 image
 QUIET_SECONDS = 2.0  # shorter work shows no bar
 
@@ -44,7 +46,8 @@ class _Bar:
 
     def advance(self, pieces: int) -> None:
         self.done += pieces
-        if self.progress is None and sys.stderr.isatty() and time.monotonic() - self.started > QUIET_SECONDS:
+        shown = sys.stderr.isatty() and rank() == 0
+        if self.progress is None and shown and time.monotonic() - self.started > QUIET_SECONDS:
             columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
             self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
             self.progress.add_task(self.title, total=self.count)

@@ -29,6 +29,10 @@ class Meeting:
         import torch
         from torch import distributed
 
+        # Nodes that meet over one network are to talk over it, not over whichever their names lead to.
+        named = os.environ.get("NCCL_SOCKET_IFNAME", "")
+        if named.isalnum():
+            os.environ.setdefault("GLOO_SOCKET_IFNAME", named)
         self.world, self._given = world, 0
         self.on_loss: Callable[[str], None] = lambda reason: None
         store = distributed.PrefixStore(_attempt(world), opened or _open_store(world))
