@@ -30,14 +30,7 @@ def yaml_files(context: click.Context, parameter: click.Parameter, incomplete: s
 )
 @click.option("--print-config", is_flag=True, help="Print the complete experiment and stop.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record instead of its directory.")
-def train(
-    experiment: str | None,
-    overrides: tuple[str, ...],
-    run_dir: Path | None,
-    resumed: Path | None,
-    print_config: bool,
-    as_json: bool,
-) -> None:
+def train(**options: Any) -> None:
     """Trains an experiment; the last line on stdout is the run directory.
 
     seeds=N trains N runs one after the other, with the experiment's seed and those after it: N directories, one a
@@ -59,7 +52,7 @@ def train(
     if world.rank > 0:
         click.get_current_context().exit(follow(world))
     with led(world):
-        _lead(experiment, overrides, run_dir, resumed, print_config, as_json)
+        _lead(**options)
 
 
 def _lead(

@@ -29,6 +29,9 @@ class Meeting:
         import torch
         from torch import distributed
 
+        from ganzoo.ranks import work_apart
+
+        work_apart(False)  # a training by this process alone may have ended in an error
         # Nodes that meet over one network are to talk over it, not over whichever their names lead to.
         named = os.environ.get("NCCL_SOCKET_IFNAME", "")
         if named.isalnum():

@@ -15,6 +15,7 @@ import pytest
 from mini_cluster import ENDED, ClusterError, MiniCluster
 
 pytest_plugins = ["slurm_fixtures"]
+pytestmark = pytest.mark.slow
 SCRIPT = Path(mini_cluster.__file__)
 
 

@@ -12,8 +12,10 @@ import anybody
 import pytest
 import torch
 from conftest import ROOT, differences
+from filelock import FileLock
 from test_conformance import ROWS
 
+pytestmark = pytest.mark.slow
 TESTS = ROOT / "tests"
 UNASKED = 8 * anybody.CLASSES + anybody.CLASSES  # weights of the part that names classes, which few variants ask
 Found = dict[str, dict[str, Any]]
@@ -36,13 +38,23 @@ def start(rank: int, ranks: int, port: int, file: Path) -> subprocess.Popen[str]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found]:
     """What the ranks of two processes, and a single process, end with, by variant: one start for all of them."""
-    folder, port = tmp_path_factory.mktemp("ranks"), free_port()
+    folder = tmp_path_factory.getbasetemp().parent / "two-processes"  # of all of pytest's workers
+    folder.mkdir(exist_ok=True)
     files = [folder / name for name in ("0.pt", "1.pt", "alone.pt")]
-    processes = [start(0, 2, port, files[0]), start(1, 2, port, files[1]), start(0, 1, port, files[2])]
-    errors = [process.communicate(timeout=280)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    with FileLock(folder / "lock"):
+        if not files[-1].exists():
+            train_all(files)
     first, second, alone = (torch.load(file, weights_only=True) for file in files)
     return first, second, alone
+
+
+def train_all(files: list[Path]) -> None:
+    port, new = free_port(), [file.with_suffix(".new") for file in files]
+    processes = [start(0, 2, port, new[0]), start(1, 2, port, new[1]), start(0, 1, port, new[2])]
+    errors = [process.communicate(timeout=280)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    for one, file in zip(new, files, strict=True):
+        one.rename(file)
 
 
 each_variant = pytest.mark.parametrize("name", [*(row.name for row in ROWS), "synchronised"])
