@@ -193,8 +193,7 @@ class Session:
             updates = self.experiment.budget.generator_updates
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
         loggers: list[Logger] = [MetricsLog(self.run, self.clock)] if self.is_first else []
-        loggers += [mirror] if mirror else []
-        loggers += [Watched(watch, self.stop)] if watch is not None else []
+        loggers += [*([mirror] if mirror else []), *([Watched(watch, self.stop)] if watch else [])]
         trainer = together(lambda: self._trainer([_Start(self), *callbacks], loggers))
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]  # Stop listens
         if not self.resumed and self.is_first:

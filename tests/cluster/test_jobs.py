@@ -117,7 +117,12 @@ ODD = "a 'b' \"c\" $(touch hurt) `touch hurt` %A ü"
 
 @pytest.mark.timeout(600)
 def test_whatever_happens_to_a_job_it_ends_as_if_nothing_had(jobs, cluster, whole):
-    """Two nodes each, all at once: queued again, warned, cancelled and submitted again, preempted, without a node."""
+    """Two nodes each, all at once: queued again, warned, cancelled and submitted again, preempted, without a node.
+
+    And on one node, one with a time limit, of which SLURM itself warns half a minute to a minute after the start.
+    """
+    limit = ("--time", 2, "--sbatch=--signal=B:USR1@65", "variant.seconds=0.06", "budget.generator_updates=900")
+    limited = jobs.submit("limited", *limit, f"--sbatch=--nodelist={cluster.nodes[0]}")
     on = dict(zip(("requeued", "preempted", "crashed"), zip(*[iter(cluster.nodes)] * 2, strict=True), strict=True))
     on |= {ODD: on["requeued"], "cancelled": on["requeued"]}  # the one with the odd name is warned
     ids = {
@@ -144,17 +149,8 @@ def test_whatever_happens_to_a_job_it_ends_as_if_nothing_had(jobs, cluster, whol
         jobs.same_as(whole, name)
         assert len(jobs.ids_in_wandb(name)) == 1
     assert not list(jobs.folder.glob("**/hurt"))
-
-
-@pytest.mark.timeout(600)
-def test_a_time_limit_is_no_end(jobs, cluster):
-    """SLURM's own warning: here between half a minute and a minute after the start, since it looks twice a minute."""
-    words = ("--time", 2, "--sbatch=--signal=B:USR1@65", "variant.seconds=0.06", "budget.generator_updates=900")
-    job = jobs.submit("run", *words)
-    jobs.requeued(job)
-    record = jobs.completes(job, "run")
-    assert record["restarts"] >= 1 and record["budget"]["generator_updates"] == 900
-    assert [line["generator_updates"] for line in metrics_of(jobs.folder / "run")] == list(range(1, 901))
+    assert jobs.completes(limited, "limited")["restarts"] >= 1
+    assert [line["generator_updates"] for line in metrics_of(jobs.folder / "limited")] == list(range(1, 901))
 
 
 def test_what_slurm_refuses_and_what_does_not_fit_is_one_paragraph(jobs, cluster):

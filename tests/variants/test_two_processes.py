@@ -38,7 +38,8 @@ def start(rank: int, ranks: int, port: int, file: Path) -> subprocess.Popen[str]
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> tuple[Found, Found, Found]:
     """What the ranks of two processes, and a single process, end with, by variant: one start for all of them."""
-    folder = tmp_path_factory.getbasetemp().parent / "two-processes"  # of all of pytest's workers
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "two-processes"  # of all workers
     folder.mkdir(exist_ok=True)
     files = [folder / name for name in ("0.pt", "1.pt", "alone.pt")]
     with FileLock(folder / "lock"):
