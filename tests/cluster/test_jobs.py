@@ -51,7 +51,7 @@ class Jobs:
 
     def reaches(self, name: str, updates: int, *, restart: int = 0) -> None:
         """Waits until the run has logged so many updates, after so many starts before."""
-        run, end = RunDirectory(self.folder / name), time.monotonic() + 120
+        run, end = RunDirectory(self.folder / name), time.monotonic() + 240
         starts = run.path / "slurm" / "starts.jsonl"
         while True:
             begun = starts.exists() and starts.read_text().count("\n") > restart
@@ -62,7 +62,7 @@ class Jobs:
 
     def completes(self, job: str, name: str) -> dict[str, Any]:
         """The run's record, once its job has ended well."""
-        shown = self.cluster.wait(job, {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}, timeout=200)
+        shown = self.cluster.wait(job, {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT"}, timeout=400)
         assert shown["JobState"] == "COMPLETED", (shown, self.output(name))
         record = RunDirectory(self.folder / name).read_record()
         assert record is not None and record["status"] == "done"
@@ -115,7 +115,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ODD = "a 'b' \"c\" $(touch hurt) `touch hurt` %A ü"
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_whatever_happens_to_a_job_it_ends_as_if_nothing_had(jobs, cluster, whole):
     """Two nodes each, all at once: queued again, warned, cancelled and submitted again, preempted, without a node.
 
