@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from ganzoo.errors import InputError
+from ganzoo.importing import importing
 from ganzoo.terminal import print_table, progress_bar, progress_bars
 
 
@@ -55,7 +56,8 @@ def evaluate(
     ganzoo evaluate fakes.zip --against fid_stats_cifar10_train.npz --protocol ttur-v1
     """
     _check_evaluation(source, protocols, neighbours)
-    from ganzoo.evaluation.evaluate import evaluate_by
+    with importing():
+        from ganzoo.evaluation.evaluate import evaluate_by
 
     with progress_bars("images") as tell:
         answers = evaluate_by(

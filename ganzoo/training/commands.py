@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ganzoo.errors import GanzooError, InputError, Stopped
+from ganzoo.importing import importing
 
 if TYPE_CHECKING:
     from ganzoo.training.repeated import Planned
@@ -104,7 +105,8 @@ def _go_on(run_dir: Path, words: tuple[str, ...], other: Path | None, as_json: b
     from ganzoo.records.run_directory import RunDirectory
 
     RunDirectory.open(run_dir).resumed_experiment(words)  # mistakes are told before torch is imported
-    from ganzoo.training.run import resume
+    with importing():
+        from ganzoo.training.run import resume
 
     click.echo(_told(resume(run_dir, words), as_json))
 

@@ -18,6 +18,7 @@ from functools import partial
 from typing import Any
 
 from ganzoo.errors import Diverged, GanzooError, InputError, Problem, Stopped, told_in_a_line
+from ganzoo.importing import importing
 from ganzoo.training.config import TrainerConfig
 from ganzoo.training.meeting import PATIENCE, Meeting, ignore
 from ganzoo.training.world import PARENT, World
@@ -156,7 +157,8 @@ def follow(world: World) -> int:
 
     What went wrong the first one tells. Only what happens to this one alone is told here.
     """
-    from ganzoo.training.run import obey  # torch and lightning, after what can be told without them
+    with importing():  # after what can be told without torch and lightning
+        from ganzoo.training.run import obey
 
     # Training listens; before and after, the first one's end is this one's, too. Ctrl-C reaches all of a terminal.
     ignore(signal.SIGTERM, signal.SIGUSR1, *([signal.SIGINT] if world.by == "ganzoo" else []))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ganzoo.errors import GanzooError, InputError, Problem, Stopped, shorten
 from ganzoo.experiment import Experiment, load_experiment
+from ganzoo.importing import importing
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.records.tracking import Agent, Mirror
 from ganzoo.values import flat_overrides
@@ -32,7 +33,8 @@ class Planned:
 
     def train(self) -> RunDirectory:
         """Trains it, or goes on with it: an agent that was restarted gives the same run again."""
-        from ganzoo.training.run import resume, train
+        with importing():
+            from ganzoo.training.run import resume, train
 
         if self.directory is not None and self.begun:
             return resume(self.directory)
