@@ -1,11 +1,12 @@
 """Digits: 1,797 handwritten digits, 8x8 grey (UCI, Alpaydin & Kaynak 1998), embedded in scikit-learn."""
 
 from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.datasets import load_digits
 
 from ganzoo.config import setting
 from ganzoo.data.base import ImageConfig, Split
@@ -39,12 +40,28 @@ class Config(ImageConfig):
 
 def load(config: Config, split: Split) -> Samples:
     """uint8 (n, channels, resolution, resolution), white ink on black."""
-    digits = load_digits()
-    chosen = _positions(digits.target, split)
-    grey = np.rint(digits.images[chosen] * (255 / DARKEST)).astype(np.uint8)
+    ink, target = _ink_and_labels()
+    chosen = _positions(target, split)
+    grey = np.rint(ink[chosen] * (255 / DARKEST)).astype(np.uint8)
     values = fit_pixels(torch.from_numpy(grey)[:, None], config.resolution, config.channels)
-    labels = torch.from_numpy(digits.target[chosen]).to(torch.int64)
+    labels = torch.from_numpy(target[chosen]).to(torch.int64)
     return Samples(values, labels, class_names=tuple("0123456789"))
+
+
+def _ink_and_labels() -> tuple[np.ndarray, np.ndarray]:
+    """What scikit-learn's load_digits reads: ink (1797, 8, 8) in 0..16, and labels (1797,).
+
+    Importing scikit-learn takes longer than all else that a short run does after torch, so its file is read without.
+    """
+    package = find_spec("sklearn")
+    file = Path(*(package.submodule_search_locations or ()) if package else (), "datasets", "data", "digits.csv.gz")
+    if not file.is_file():
+        from sklearn.datasets import load_digits
+
+        digits = load_digits()
+        return digits.images, digits.target
+    rows = np.loadtxt(file, delimiter=",")
+    return rows[:, :-1].reshape(-1, 8, 8), rows[:, -1].astype(np.int64)
 
 
 def _positions(labels: np.ndarray, split: Split) -> np.ndarray:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from ganzoo.data.digits import Config, load
+from ganzoo.data.digits import Config, _ink_and_labels, load
 
 
 @pytest.fixture(scope="module")
@@ -13,6 +13,13 @@ def splits():
     """Both splits as they were drawn: 8x8 grey, 0..255."""
     native = Config(resolution=8)
     return {split: load(native, split) for split in ("train", "heldout")}
+
+
+def test_the_file_is_read_as_scikit_learn_reads_it():
+    ink, labels = _ink_and_labels()
+    theirs = load_digits()
+    assert np.array_equal(ink, theirs.images) and np.array_equal(labels, theirs.target)
+    assert (ink.dtype, labels.dtype) == (theirs.images.dtype, theirs.target.dtype)
 
 
 def test_splits_have_the_declared_sizes(splits):

@@ -145,7 +145,7 @@ def test_ctrl_c_stops_after_checkpoints_and_the_same_command_goes_on(sweep):
     process = sweep.start("--workers", "2")
     sweep.until(checkpointed, 2)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 130, errors
     assert "the same command goes on" in errors and "Traceback" not in errors
     assert [record["status"] for record in sweep.records()] == ["stopped", "stopped"]
@@ -155,7 +155,7 @@ def test_ctrl_c_stops_after_checkpoints_and_the_same_command_goes_on(sweep):
     process = sweep.start("--workers", "2")
     sweep.until(lambda trial: checkpoint_time(trial) not in saved, 2)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=120)
+    process.communicate(timeout=240)
     assert process.returncode == 143
     later = [record["budget"]["generator_updates"] for record in sweep.records()]
     assert all(after > before for before, after in zip(reached, later, strict=True))
@@ -172,7 +172,7 @@ def test_a_second_ctrl_c_stops_at_once(sweep):
     time.sleep(1)
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     assert process.returncode == 130
     assert not any((trial / "record.json").exists() for trial in sweep.trials())
 
@@ -219,6 +219,6 @@ def test_a_signal_to_all_processes_leaves_checkpoints(sweep):
     process = sweep.start("--workers", "2", start_new_session=True)
     sweep.until(checkpointed, 2)
     os.killpg(process.pid, signal.SIGTERM)
-    process.communicate(timeout=120)
+    process.communicate(timeout=240)
     assert process.returncode == 143
     assert [record["status"] for record in sweep.records()] == ["stopped", "stopped"]

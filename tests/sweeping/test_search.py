@@ -340,7 +340,7 @@ def start(sweep: Sweep, tmp_path: Path, how: str = "finish") -> subprocess.Popen
 
 def said(worker: subprocess.Popen[str]) -> list[int]:
     """The numbers of the trials that a worker began before it ended, which it must have done in order."""
-    told, problems = worker.communicate(timeout=120)
+    told, problems = worker.communicate(timeout=240)
     assert worker.returncode == 0 and problems == ""
     return [int(word) for word in told.split()]
 

@@ -104,7 +104,7 @@ def test_ctrl_c_lets_the_run_write_its_checkpoint(stand_in, tmp_path):
             assert process.poll() is None and time.monotonic() < until
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=240)
     assert process.returncode == 130, said
     (record,) = records_in(tmp_path).values()
     assert record["status"] == "stopped" and "SIGINT" in record["reason"]

@@ -133,7 +133,7 @@ def test_a_signal_checkpoints_first(tmp_path, number, code, workers):
     process = start(DIGITS, *TINY, *endless, "--run-dir", run)
     wait_for(run / "metrics.jsonl", 20, process)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=240)
     assert process.returncode == code, err
     assert "--resume" in err and "Traceback" not in err
     updates = checkpoint_of(run)["ganzoo"]["counters"]["generator_updates"]
