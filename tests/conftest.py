@@ -8,8 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+# While jaxtyping's hook loads a module of ganzoo, Python finds no compiled file of what it imports, and compiles all
+# again: three thousand files, half a minute for every process of tests. So these are imported here, before.
+import lightning  # noqa: F401
+import optuna.importance
+import optuna.visualization  # noqa: F401
+import plotly.graph_objects  # noqa: F401
 import pytest
+import scipy.optimize
+import scipy.stats  # noqa: F401
 import torch
+import torchvision.datasets  # noqa: F401
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
