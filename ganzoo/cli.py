@@ -12,6 +12,8 @@ from ganzoo.cluster.submit_command import submit
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
 from ganzoo.errors import GanzooError, InputError, did_you_mean
 from ganzoo.evaluation.commands import evaluate, extractor
+from ganzoo.leaderboard.commands import leaderboard
+from ganzoo.reproducing.commands import reproduce
 from ganzoo.sweeping.commands import sweep
 from ganzoo.terminal import print_table
 from ganzoo.training.commands import train
@@ -59,6 +61,8 @@ main.add_command(sweep)
 main.add_command(submit)
 main.add_command(status)
 main.add_command(cancel)
+main.add_command(leaderboard)
+main.add_command(reproduce)
 
 
 FORMATS = (".png", ".npz", ".zip", "")  # the last: a folder
@@ -106,7 +110,7 @@ def _kinds(context: click.Context, parameter: click.Parameter, incomplete: str) 
     return [kind for kind in KINDS if kind.startswith(incomplete)]
 
 
-KINDS = ("variants", "datasets", "networks", "metrics", "protocols")
+KINDS = ("variants", "datasets", "networks", "metrics", "protocols", "tables")
 
 
 @main.command("list")
@@ -134,6 +138,10 @@ def _summaries(kind: str) -> dict[str, str]:
 
     if kind == "metrics":
         return {name: score.summary for name, score in SCORES.items()}
+    if kind == "tables":
+        from ganzoo.reproducing.table_file import table_files, table_summary
+
+        return {name: table_summary(path) for name, path in sorted(table_files().items())}
     if kind == "protocols":
         return {name: protocol_summary(name) for name in protocol_names()}
     choices = {"variants": [VARIANTS], "datasets": [DATASETS], "networks": [GENERATORS, DISCRIMINATORS]}[kind]

@@ -95,6 +95,25 @@ class StandIn:
     def _OrganizationCoreWeaveOrganizationID(self, given: dict[str, Any]) -> dict[str, Any]:
         return {"entity": {"organization": {"coreWeaveOrganizationId": None}}}
 
+    def _GetDefaultEntity(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"viewer": {"id": "me", "entity": ENTITY}}
+
+    def _Runs(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A project's runs, on one page; a project of which no run was told is none."""
+        runs = [run for run in self.runs.values() if run.told.get("project") == given["project"]]
+        edges = [{"node": self._node(run, given["project"]), "cursor": run.name} for run in runs]
+        page = {"endCursor": None, "hasNextPage": False}
+        told = {"internalId": "1", "runCount": len(runs), "readOnly": True, "runs": {"edges": edges, "pageInfo": page}}
+        return {"project": told if runs else None}
+
+    def _node(self, run: Run, project: str) -> dict[str, Any]:
+        summary = {key: value for _, line in sorted(run.lines.items()) for key, value in line.items()}
+        ended = "finished" if run.exit_codes[-1:] == [0] else "failed" if run.exit_codes else "running"
+        named = {"id": run.name, "name": run.name, "displayName": run.name, "tags": [], "historyKeys": None}
+        of_project = {"projectId": "1", "project": {"name": project, **PROJECT_OF}}
+        told = {"config": run.told["config"], "summaryMetrics": json.dumps(summary), "systemMetrics": "{}"}
+        return {**named, **of_project, **told, "state": ended, "createdAt": "2026-01-01T00:00:00"}
+
     def _UpsertSweep(self, given: dict[str, Any]) -> dict[str, Any]:
         sweep = Sweep(f"sweep{len(self.sweeps)}", given["projectName"], given["config"])
         self.sweeps[sweep.name] = sweep

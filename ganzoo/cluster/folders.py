@@ -38,6 +38,16 @@ def found_in(folder: Path) -> Iterator[Path]:
             waiting += [at / name for name in sorted(below, reverse=True)]
 
 
+def runs_in(folder: Path) -> Iterator[Path]:
+    """Run directories alone, the folder itself included, by name, and those of sweeps' trials too."""
+    for path in found_in(folder):
+        if is_sweep(path):
+            for name in sorted(_entries_of(path)[1]):
+                yield from runs_in(path / name)
+        else:
+            yield path
+
+
 def found_in_all(folders: Sequence[Path]) -> list[Path]:
     """What is found in several folders, each once.
 

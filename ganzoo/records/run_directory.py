@@ -97,7 +97,7 @@ class RunDirectory:
         fixed = [
             Problem(key, f"{before.get(key)} -> {after.get(key)}: {allowed}")
             for key in sorted(before.keys() | after.keys())
-            if before.get(key) != after.get(key) and not _may_change(key)
+            if before.get(key) != after.get(key) and not may_change(key)
         ]
         if fixed:
             raise InputError(self.path, fixed)
@@ -157,5 +157,5 @@ def flat(values: dict[str, Any], at: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _may_change(key: str) -> bool:
+def may_change(key: str) -> bool:
     return any(key == prefix or key.startswith(f"{prefix}.") for prefix in MAY_CHANGE_ON_RESUME)

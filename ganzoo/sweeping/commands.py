@@ -76,7 +76,7 @@ def sweep(sweep: Path, **options: Any) -> None:
     """
     from ganzoo.sweeping.reading import read_sweep
     from ganzoo.sweeping.states import States
-    from ganzoo.sweeping.trials import Sweep
+    from ganzoo.sweeping.trials import Sweep, retry_failed
 
     runs = options["runs"] or (sweep.parent if sweep.is_dir() else Path("runs"))
     opened = Sweep(read_sweep(sweep / "sweep.yaml" if sweep.is_dir() else sweep), runs, options["count"])
@@ -89,7 +89,8 @@ def sweep(sweep: Path, **options: Any) -> None:
     if options["dry_run"] and options["engine"] != "slurm":
         return _print_trials(opened, options["numbers"], options["as_json"])
     if options["retry_failed"]:
-        _retry_failed(opened, options["numbers"])
+        numbers = options["numbers"]
+        retry_failed(trial for trial in opened.begun() if numbers is None or trial.number in numbers)
     engines = {"local": _run_here, "wandb": _run_on_wandb, "slurm": _run_on_slurm}
     click.get_current_context().exit(engines[options["engine"]](opened, options))
 
@@ -151,14 +152,6 @@ def _print_trials(opened: "Sweep", numbers: range | None, as_json: bool) -> None
         return click.echo(json.dumps(told))
     rows = [(str(each.number), " ".join(each.words), str(each.directory)) for each in trials]
     print_table(f"{len(trials)} trials", ("trial", "parameters", "run directory"), rows)
-
-
-def _retry_failed(opened: "Sweep", numbers: range | None) -> None:
-    """Their records are put aside: a trial without one goes on from its last checkpoint."""
-    for trial in opened.begun():
-        record = trial.run.read_record() or {}
-        if record.get("status") in ("failed", "diverged") and (numbers is None or trial.number in numbers):
-            trial.run.record.replace(trial.run.record.with_name("record.before_retry.json"))
 
 
 def _run_here(opened: "Sweep", options: dict[str, Any]) -> int:

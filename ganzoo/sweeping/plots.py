@@ -16,13 +16,13 @@ from plotly.basedatatypes import BaseTraceType
 from plotly.colors import sample_colorscale
 from plotly.graph_objects import Figure
 
+from ganzoo.pages.page import Plot, wide
 from ganzoo.records.run_files import finite
 from ganzoo.sweeping.distributions import Distribution
 from ganzoo.sweeping.report import short_keys, shown
 from ganzoo.sweeping.states import States, Status, TrialState
 from ganzoo.sweeping.sweep_file import Metric
 
-WIDE = 20.0  # when the greatest of some positive numbers is that many times the least, their axis is logarithmic
 FEW = 10  # trials: the importance from fewer is not much more than a guess
 MOST_CURVES = 50  # in one plot
 COLOURS = ["#e0a458", "#1673c8"]  # from the worst, or the first, on; to be seen on white and on black
@@ -34,20 +34,6 @@ PHASES: dict[Status, Phase] = {
     "diverged": Phase.FAIL,
     "failed": Phase.FAIL,
 }
-
-
-@dataclass(frozen=True)
-class Plot:
-    """A section of the page: a figure, or why there is none.
-
-    Attributes:
-        width: pixels below which the figure cannot be read.
-    """
-
-    title: str
-    about: str
-    figure: Figure | None = None
-    width: int = 320
 
 
 def plots_of(states: States) -> list[Plot]:
@@ -106,7 +92,7 @@ def _axis(values: Sequence[Any], distribution: Distribution) -> BaseDistribution
     if len(numbers) < len(values):
         return CategoricalDistribution(tuple(dict.fromkeys(shown(value) for value in values)))
     low, high = min(numbers), max(numbers)
-    log = low > 0 and ("log" in distribution.kind or ("categorical" in distribution.kind and _wide(numbers)))
+    log = low > 0 and ("log" in distribution.kind or ("categorical" in distribution.kind and wide(numbers)))
     if all(isinstance(number, int) for number in numbers):
         return IntDistribution(low, high, log=log)
     return FloatDistribution(low, high, log=log)
@@ -114,10 +100,6 @@ def _axis(values: Sequence[Any], distribution: Distribution) -> BaseDistribution
 
 def _placed(value: Any, axis: BaseDistribution) -> Any:
     return shown(value) if isinstance(axis, CategoricalDistribution) else value
-
-
-def _wide(numbers: Sequence[float]) -> bool:
-    return bool(numbers) and 0 < WIDE * min(numbers) <= max(numbers)
 
 
 @dataclass(frozen=True)
@@ -147,7 +129,7 @@ class Drawing:
 
     def in_decades(self) -> "Drawing":
         """With logarithms of the metric, where its values are so far apart that the worst would hide all others."""
-        if not _wide(self.values):
+        if not wide(self.values):
             return self
         points = [
             replace(point, state=replace(point.state, value=math.log10(point.state.value)))
@@ -240,7 +222,7 @@ class Drawing:
 
 
 def _scaled(figure: Figure, values: Sequence[float]) -> Figure:
-    return figure.update_yaxes(type="log") if _wide(values) else figure
+    return figure.update_yaxes(type="log") if wide(values) else figure
 
 
 @contextmanager

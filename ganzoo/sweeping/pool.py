@@ -26,7 +26,7 @@ from ganzoo.records.run_directory import RunDirectory
 from ganzoo.records.run_files import MetricsFile
 from ganzoo.sweeping.places import Place
 from ganzoo.sweeping.pools import at_work
-from ganzoo.sweeping.trials import Sweep, Trial
+from ganzoo.sweeping.trials import Trial, Trials
 from ganzoo.sweeping.working import Failed, Source, record_failure, work
 
 LOOK_SECONDS = 0.1  # between looks at whether the workers live
@@ -38,7 +38,7 @@ MOST_DEATHS = 10  # in a row anywhere without a checkpoint between them: likewis
 MOST_STILLBORN = 3  # workers in a row that died without a trial: something is wrong with all of them
 FAILED = 70  # a worker's exit status after a trial that failed: it may be unfit for more, and is replaced
 NOBODY = -1
-PRELOADED = ["ganzoo.training.run"]
+PRELOADED = ["ganzoo.sweeping.preloaded"]
 
 
 @runtime_checkable
@@ -58,7 +58,7 @@ class Pool:
         enough: asked now and then; True ends the sweep, after checkpoints, before all trials have ended.
     """
 
-    sweep: Sweep
+    sweep: Trials
     make_source: Callable[[], Source]
     places: Sequence[Place]
     display: Display
@@ -189,7 +189,7 @@ class _Worker:
             self._process.kill()
 
 
-def _work_here(sweep: Sweep, make_source: Callable[[], Source], place: Place, current: "Synchronized[int]") -> None:
+def _work_here(sweep: Trials, make_source: Callable[[], Source], place: Place, current: "Synchronized[int]") -> None:
     """A worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # between trials there is nothing to save

@@ -9,7 +9,7 @@ import click
 
 from ganzoo.errors import visible
 from ganzoo.sweeping.states import BROKEN, States, Summary, TrialState
-from ganzoo.sweeping.trials import Trial
+from ganzoo.sweeping.trials import Sweep, Trial
 from ganzoo.terminal import print_table
 
 LONGEST_REASON = 100  # characters of a table's cell; the record has all of it
@@ -29,7 +29,7 @@ def print_outcome(states: States) -> None:
     click.echo(states.sweep.folder)
 
 
-def as_json(states: States) -> dict[str, Any]:
+def as_json(states: States[Sweep]) -> dict[str, Any]:
     """A sweep as JSON takes it.
 
     Its keys:
@@ -77,7 +77,7 @@ COLUMNS = ("trial", "status", "updates", "value", "parameters", "reason")
 
 
 def _title(states: States) -> str:
-    metric = states.sweep.file.metric
+    metric = states.sweep.metric
     return states.sweep.folder.name + (f": {metric.name}" if metric else "")
 
 
@@ -103,7 +103,7 @@ def summary_lines(states: States, summary: Summary) -> list[str]:
     counts = ", ".join(f"{count} {status}" for status, count in summary.counts.items() if count)
     left = f", about {shown_time(summary.seconds_left)} left" if summary.seconds_left else ""
     lines = [f"{total} trial{'' if total == 1 else 's'}{left}: {counts or 'none has begun'}"]
-    metric, best = states.sweep.file.metric, summary.best
+    metric, best = states.sweep.metric, summary.best
     if metric is not None and best is not None:
         which = f"trial {numbered(best.trial)} {described(states, best.trial)}".rstrip()
         so_far = "" if best.ended else f" after {best.generator_updates} updates"

@@ -4,19 +4,18 @@ The files are the truth: whoever wrote them, on whatever machine, and however th
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from statistics import mean
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from ganzoo.records.run_files import UNREADABLE, names_in
+from ganzoo.records.run_files import names_in
 from ganzoo.records.run_state import STATUSES as OF_RUNS
 from ganzoo.records.run_state import FollowedRun, RunState, Status
-from ganzoo.sweeping.distributions import Distribution
 from ganzoo.sweeping.sweep_file import Metric
-from ganzoo.sweeping.trials import Sweep, Trial
+from ganzoo.sweeping.trials import Trial, Trials
 
 STATUSES = tuple(status for status in OF_RUNS if status != "stopped")  # a sweep goes on with a trial that was stopped
+AnyTrials = TypeVar("AnyTrials", bound=Trials)  # a sweep, or what is trained as one
 BROKEN: tuple[Status, ...] = ("diverged", "failed")  # these may be run again, and their values count for nothing
 
 
@@ -27,25 +26,25 @@ class TrialState(RunState):
     trial: Trial
 
 
-class States:
+class States(Generic[AnyTrials]):
     """The trials of a sweep as their run directories tell, read again only where something has changed.
 
     Attributes:
         seen: what the last refresh saw.
     """
 
-    def __init__(self, sweep: Sweep):
+    def __init__(self, sweep: AnyTrials):
         self.sweep = sweep
         self.seen: list[TrialState] = []
-        self._all_known = sweep.file.method != "bayes" and sweep.size is not None
         self._followed: dict[int, _Followed] = {}
-        self._follow(sweep if self._all_known else ())
+        self._follow(sweep if sweep.all_known else ())
 
     def refresh(self) -> list[TrialState]:
         """By number: all trials of a grid or a random search; of bayes, or where there is no end, those begun."""
         there = names_in(self.sweep.folder)
-        if not self._all_known:
-            self._follow(self._begun(there))
+        if not self.sweep.all_known:
+            known = {followed.name for followed in self._followed.values()}
+            self._follow(self.sweep.trials_in(there - known))
         self.seen = [self._followed[number].trial_state(there) for number in sorted(self._followed)]
         return self.seen
 
@@ -55,24 +54,10 @@ class States:
 
     def varied(self, trial: Trial) -> dict[str, Any]:
         """What the trials of this sweep differ in, and this one's values, by dotted keys."""
-        several = [path for path, what in self.sweep.file.parameters.items() if _varies(what)]
-        found = {".".join(path): _at(trial.parameters, path) for path in several}
-        if trial.seed is not None:
-            found["seed"] = trial.seed
-        return {key: value for key, value in found.items() if value is not _MISSING}
+        return self.sweep.varied(trial)
 
     def _follow(self, trials: Iterable[Trial]) -> None:
-        self._followed |= {trial.number: _Followed(trial, self.sweep.file.metric) for trial in trials}
-
-    def _begun(self, there: Iterable[str]) -> Iterable[Trial]:
-        """The trials that have told what they are since the last look."""
-        known = {followed.name for followed in self._followed.values()}
-        for name in there:
-            if name.startswith(f"{self.sweep.file.identity}-") and name not in known:
-                with suppress(*UNREADABLE, TypeError, KeyError):  # it has not told yet
-                    trial = Trial.read(self.sweep.folder / name)
-                    if trial.directory == self.sweep.directory(trial.number):
-                        yield trial
+        self._followed |= {trial.number: _Followed(trial, self.sweep.metric) for trial in trials}
 
 
 class _Followed(FollowedRun):
@@ -107,11 +92,11 @@ class Summary:
     target_reached: bool
 
     @classmethod
-    def of(cls, sweep: Sweep, states: Sequence[TrialState]) -> "Summary":
+    def of(cls, sweep: Trials, states: Sequence[TrialState]) -> "Summary":
         counts: dict[Status, int] = {status: sum(state.status == status for state in states) for status in STATUSES}
         unasked = max((sweep.size or 0) - len(states), 0)
         counts["waiting"] += unasked
-        best, metric = _best(states, sweep.file.metric), sweep.file.metric
+        best, metric = _best(states, sweep.metric), sweep.metric
         reached = (
             best is not None
             and best.value is not None
@@ -145,19 +130,3 @@ def _seconds_left(states: Sequence[TrialState], unasked: int) -> float | None:
     left = [usual if state.left is None else state.left for state in states] + [usual] * unasked
     longest = max(state.left or 0 for state in running)  # the others cannot help it
     return seconds / updates * max(sum(left) / len(running), longest)
-
-
-def _varies(distribution: Distribution) -> bool:
-    choices = distribution.choices
-    return choices is None or len(choices[:2]) > 1  # there may be more than len can count
-
-
-def _at(values: Any, path: Iterable[str]) -> Any:
-    for part in path:
-        if not isinstance(values, Mapping) or part not in values:
-            return _MISSING
-        values = values[part]
-    return values
-
-
-_MISSING = object()

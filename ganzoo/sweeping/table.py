@@ -66,7 +66,7 @@ class LiveTable:
 
     def _line(self, state: TrialState) -> str:
         """A trial that has ended, complete: it may be read from a file a week later."""
-        metric, varied = self.states.sweep.file.metric, self.states.varied(state.trial)
+        metric, varied = self.states.sweep.metric, self.states.varied(state.trial)
         parts = [f"{numbered(state.trial)} {state.status}"]
         if metric is not None and state.value is not None:
             parts.append(f"{metric.name} {shown_value(state.value)}")

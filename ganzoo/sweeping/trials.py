@@ -1,26 +1,37 @@
 """A sweep and its trials: what trial i is depends on the file and on i alone."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ganzoo.errors import InputError
 from ganzoo.experiment import Experiment, load_experiment
 from ganzoo.records.files import write_text
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.records.run_files import record_in
+from ganzoo.records.run_files import UNREADABLE, record_in
 from ganzoo.records.run_state import ENDED
+from ganzoo.sweeping.distributions import Distribution
 from ganzoo.sweeping.points import point_of
-from ganzoo.sweeping.sweep_file import SweepFile, words_of
+from ganzoo.sweeping.sweep_file import Metric, SweepFile, words_of
+
+if TYPE_CHECKING:
+    from ganzoo.training.watching import Watch
 
 
 def has_ended(run: RunDirectory) -> bool:
     """Whether a trial's run has come to an end, good or bad."""
     return record_in(run.record).get("status") in ENDED
+
+
+def retry_failed(trials: "Iterable[Trial]") -> None:
+    """The records of those that failed or diverged are put aside: without one, they go on from their checkpoints."""
+    for trial in trials:
+        if record_in(trial.run.record).get("status") in ("failed", "diverged"):
+            trial.run.record.replace(trial.run.record.with_name("record.before_retry.json"))
 
 
 @dataclass(frozen=True)
@@ -58,6 +69,56 @@ class Trial:
         return cls(**json.loads((directory / "trial.json").read_text()), directory=directory)
 
 
+@runtime_checkable
+class Trials(Protocol):
+    """Numbered trainings with a folder: what workers, and those who look how trials stand, ask of a sweep.
+
+    Attributes:
+        folder: everything about them is in it.
+        metric: the value that is shown of each, if any.
+        size: how many there are; None: without end.
+        all_known: what each of them is depends on nothing but its number.
+    """
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def metric(self) -> Metric | None: ...
+
+    @property
+    def size(self) -> int | None: ...
+
+    @property
+    def all_known(self) -> bool: ...
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Trial]: ...
+
+    def __getitem__(self, number: int) -> Trial: ...
+
+    def directory(self, number: int) -> Path:
+        """The run directory of that trial."""
+        ...
+
+    def trials_in(self, names: Iterable[str]) -> Iterable[Trial]:
+        """Those whose run directories have these names in the folder, and say what they are."""
+        ...
+
+    def experiment_of(self, trial: Trial) -> Experiment:
+        """Raises InputError where there is none."""
+        ...
+
+    def varied(self, trial: Trial) -> dict[str, Any]:
+        """What the trials differ in, and this one's values, by dotted keys."""
+        ...
+
+    def watch(self, trial: Trial) -> "Watch | None":
+        """Who may end it early."""
+        ...
+
+
 @dataclass(frozen=True)
 class Sweep:
     """A sweep file together with where its runs go.
@@ -75,6 +136,15 @@ class Sweep:
     @property
     def folder(self) -> Path:
         return self.runs / f"{self.file.name}-{self.file.identity}"
+
+    @property
+    def metric(self) -> Metric | None:
+        return self.file.metric
+
+    @property
+    def all_known(self) -> bool:
+        """A bayes search chooses as it goes."""
+        return self.file.method != "bayes" and self.size is not None
 
     @cached_property
     def size(self) -> int | None:
@@ -113,12 +183,53 @@ class Sweep:
                 found.append(Trial.read(path.parent))
         return sorted(found, key=lambda trial: trial.number)
 
+    def trials_in(self, names: Iterable[str]) -> Iterator[Trial]:
+        """The trials whose run directories have these names in the folder, and say what they are."""
+        for name in names:
+            if name.startswith(f"{self.file.identity}-"):
+                with suppress(*UNREADABLE, TypeError, KeyError):  # it has not told yet
+                    trial = Trial.read(self.folder / name)
+                    if trial.directory == self.directory(trial.number):
+                        yield trial
+
     def experiment_of(self, trial: Trial) -> Experiment:
         """Raises InputError where the experiment does not take the trial's parameters."""
         return load_experiment(self.file.experiment, (*self.file.fixed, *trial.words))
+
+    def varied(self, trial: Trial) -> dict[str, Any]:
+        """What the trials of this sweep differ in, and this one's values, by dotted keys."""
+        several = [path for path, what in self.file.parameters.items() if _varies(what)]
+        found = {".".join(path): _at(trial.parameters, path) for path in several}
+        if trial.seed is not None:
+            found["seed"] = trial.seed
+        return {key: value for key, value in found.items() if value is not _MISSING}
+
+    def watch(self, trial: Trial) -> "Watch | None":
+        """The judge of `early_terminate`."""
+        if self.file.early_terminate is None:
+            return None
+        from ganzoo.sweeping.hyperband import Judge
+
+        return Judge(self, trial)
 
     def keep_files(self) -> None:
         """sweep.yaml and experiment.yaml in the sweep's folder: the same sweep, whatever becomes of the originals."""
         experiment = self.folder.resolve() / "experiment.yaml"  # to be found from every folder
         write_text(experiment, self.file.experiment.read_text())
         write_text(self.folder / "sweep.yaml", self.file.to_yaml(program=experiment))
+
+
+def _varies(distribution: Distribution) -> bool:
+    choices = distribution.choices
+    return choices is None or len(choices[:2]) > 1  # there may be more than len can count
+
+
+def _at(values: Any, path: Iterable[str]) -> Any:
+    for part in path:
+        if not isinstance(values, Mapping) or part not in values:
+            return _MISSING
+        values = values[part]
+    return values
+
+
+_MISSING = object()

@@ -18,7 +18,7 @@ from ganzoo.experiment import Experiment
 from ganzoo.records.claim import LostClaim, Taken
 from ganzoo.records.files import write_text
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.sweeping.trials import Sweep, Trial, has_ended
+from ganzoo.sweeping.trials import Trial, Trials, has_ended
 
 LOOK_AGAIN_SECONDS = 0.5  # at trials that others are working on
 
@@ -45,7 +45,7 @@ class Listed:
         numbers: those to finish; None: all.
     """
 
-    def __init__(self, sweep: Sweep, numbers: Sequence[int] | None = None):
+    def __init__(self, sweep: Trials, numbers: Sequence[int] | None = None):
         self.sweep = sweep
         self._open = dict.fromkeys(range(len(sweep)) if numbers is None else numbers)
 
@@ -64,7 +64,7 @@ class Listed:
 
 
 def work(
-    sweep: Sweep, source: Source, *, beginning: Callable[[Trial], None] = lambda trial: None, lone: bool = False
+    sweep: Trials, source: Source, *, beginning: Callable[[Trial], None] = lambda trial: None, lone: bool = False
 ) -> None:
     """Finishes trials until all have ended, and waits for those that others are finishing.
 
@@ -89,7 +89,7 @@ class Failed(GanzooError):
     """A trial failed; its record says why."""
 
 
-def _finish(sweep: Sweep, trial: Trial, beginning: Callable[[Trial], None], lone: bool) -> bool:
+def _finish(sweep: Trials, trial: Trial, beginning: Callable[[Trial], None], lone: bool) -> bool:
     """Trains a trial to its end; False: somebody else is at it, or has ended it."""
     run = trial.run
     try:
@@ -107,7 +107,7 @@ def _finish(sweep: Sweep, trial: Trial, beginning: Callable[[Trial], None], lone
     return True
 
 
-def _train(sweep: Sweep, trial: Trial, run: RunDirectory) -> bool:
+def _train(sweep: Trials, trial: Trial, run: RunDirectory) -> bool:
     """Trains, or goes on; True: it failed. Whatever ends the trial is in its record."""
     from ganzoo.training.run import train_claimed  # torch and lightning: only in the processes that train
 
@@ -116,7 +116,7 @@ def _train(sweep: Sweep, trial: Trial, run: RunDirectory) -> bool:
         experiment = run.experiment() if run.config.exists() else sweep.experiment_of(trial)
         if not run.config.exists():
             write_text(run.config, experiment.to_yaml())
-        train_claimed(experiment, run, _judge(sweep, trial))
+        train_claimed(experiment, run, sweep.watch(trial))
     except (Stopped, LostClaim):
         raise
     except Diverged:
@@ -126,14 +126,6 @@ def _train(sweep: Sweep, trial: Trial, run: RunDirectory) -> bool:
         record_failure(run, experiment, told_in_a_line(error))
         return True
     return False
-
-
-def _judge(sweep: Sweep, trial: Trial) -> Callable[..., str | None] | None:
-    if sweep.file.early_terminate is None:
-        return None
-    from ganzoo.sweeping.hyperband import Judge
-
-    return Judge(sweep, trial)
 
 
 def record_failure(run: RunDirectory, experiment: Experiment | None, reason: str) -> None:

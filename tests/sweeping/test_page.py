@@ -1,13 +1,11 @@
 """The page of a sweep: nothing is loaded, nothing of a trial is taken for HTML, and the plots are of these trials."""
 
-import json
 from collections.abc import Callable
-from html.parser import HTMLParser
 from typing import Any
 
-import plotly.graph_objects as go
 import pytest
 from hand_written import FID, RATES, line, sweep_in, write_run
+from html_page import Page
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from ganzoo.errors import GanzooError
@@ -17,39 +15,6 @@ from ganzoo.sweeping.states import States
 from ganzoo.sweeping.trials import Sweep, Trial
 
 EVIL = "</script><script>alert('x')</script><img src=http://evil.example/x>"
-
-
-class Page(HTMLParser):
-    """What a browser would find in a page."""
-
-    def __init__(self, text: str):
-        super().__init__()
-        self.loads: list[str] = []
-        self.tags: list[str] = []
-        self.rows: list[list[str]] = []
-        self.figures: list[go.Figure] = []
-        self.text = ""
-        self._data = False
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        named = dict(attributes)
-        self.loads += [str(named[name]) for name in ("src", "href", "srcset", "data", "action") if name in named]
-        self._data = named.get("type") == "application/json"
-        if tag == "tr":
-            self.rows.append([])
-        if tag == "td":
-            self.rows[-1].append("")
-
-    def handle_data(self, data: str) -> None:
-        if self._data:
-            self.figures.append(go.Figure(json.loads(data)))
-            self._data = False
-        elif self.tags[-1:] == ["td"]:
-            self.rows[-1][-1] += data.rstrip("\n")
-        if self.tags[-1:] != ["script"]:
-            self.text += data
 
 
 def page_of(sweep: Sweep) -> Page:
