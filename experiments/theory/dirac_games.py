@@ -98,15 +98,15 @@ def games() -> dict[str, Game]:
         ),
         "wgan_gp": Game(title="WGAN-GP", discriminator_loss=wasserstein_gp, eigenvalues=None, **critic),
         "gan_noise": Game(title="GAN + noise, σ = 0.7", eigenvalues=eigenvalues(noise_damping), noise=0.7, **minimax),
-        "gan_r1_0.3": r1_game(0.3),
-        "gan_r1_1.0": r1_game(1.0),
+        "gan_r1_0_3": r1_game(0.3),
+        "gan_r1_1_0": r1_game(1.0),
         "gan_consensus": Game(
             title="GAN + consensus, 1.0",
             eigenvalues=(complex(-(SLOPE**2), SLOPE), complex(-(SLOPE**2), -SLOPE)),
             consensus=1.0,
             **minimax,
         ),
-        "nsgan_r1_0.3": Game(
+        "nsgan_r1_0_3": Game(
             title="NSGAN + R1, γ = 0.3",
             discriminator_loss=logistic_r1(0.3),
             eigenvalues=eigenvalues(0.3),

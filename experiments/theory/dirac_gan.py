@@ -125,7 +125,7 @@ def draw_rates(pyplot: Any, games: "dict[str, Game]", paths: Any, spectrum: Any,
         for (name, game), colour in zip(games.items(), colours, strict=True):
             panel.semilogy(paths[name][steps].norm(dim=1), color=colour, lw=1.1, label=game.title)
         panel.set(title=SCHEMES[steps], xlabel="steps", ylim=(1e-8, 10))
-    for name in ("gan_noise", "gan_r1_0.3", "gan_consensus"):
+    for name in ("gan_noise", "gan_r1_0_3", "gan_consensus"):
         radius, steps = spectral_radius(games[name], rate), len(paths[name][0])
         panels[0].semilogy([0, steps], [1.9, 1.9 * radius**steps], ":", color="black", lw=0.9, zorder=5)
     panels[0].set_ylabel("$|(\\theta, \\psi)|$")

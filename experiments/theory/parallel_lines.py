@@ -34,24 +34,39 @@ def main() -> None:
     thetas = np.linspace(-1, 1, options.networks).round(6).tolist()
     learnt = told_by_networks(thetas, updates=options.updates, seed=options.seed)
     formula = {theta: closed_form(theta) for theta in sampled | learnt}
-    report.print_table(*table(formula, sampled, learnt))
+    rows = side_by_side(formula, sampled, learnt)
+    report.print_table(*table(rows))
     report.write(
         options.out,
         "parallel_lines",
         {name: value for name, value in vars(options).items() if name != "out"},
-        {"closed_form": formula, "samples": sampled, "networks": learnt},
+        {"closed_form": formula, "samples": sampled, "networks": learnt, "rows": rows},
         {"parallel_lines": draw(pyplot, formula, sampled, learnt)},
     )
 
 
-def table(formula: Distances, sampled: Distances, learnt: Distances) -> tuple[list[str], list[list[str]]]:
-    """Distances that have samples and networks."""
+def side_by_side(formula: Distances, sampled: Distances, learnt: Distances) -> list[dict[str, float]]:
+    """Distances that have samples and networks, in rising order."""
+    return [
+        {
+            "theta": theta,
+            "w1_formula": formula[theta]["w1"],
+            "w1_samples": sampled[theta]["w1"],
+            "w1_critic": learnt[theta]["w1"],
+            "js_formula": formula[theta]["js"],
+            "js_samples": sampled[theta]["js"],
+            "js_discriminator": learnt[theta]["js"],
+            "w1_gradient": learnt[theta]["w1_gradient"],
+            "js_gradient": learnt[theta]["js_gradient"],
+        }
+        for theta in sorted(sampled.keys() & learnt.keys())
+    ]
+
+
+def table(rows: list[dict[str, float]]) -> tuple[list[str], list[list[str]]]:
     header = ["theta", "W1: formula", "samples", "critic", "JS: formula", "samples", "discriminator"]
-    rows = []
-    for theta in sorted(sampled.keys() & learnt.keys()):
-        sources = (formula, sampled, learnt)
-        rows.append([f"{theta:.2f}", *(f"{source[theta][name]:z.3f}" for name in ("w1", "js") for source in sources)])
-    return header, rows
+    columns = ("w1_formula", "w1_samples", "w1_critic", "js_formula", "js_samples", "js_discriminator")
+    return header, [[f"{row['theta']:.2f}", *(f"{row[column]:z.3f}" for column in columns)] for row in rows]
 
 
 def draw(pyplot: Any, formula: Distances, sampled: Distances, learnt: Distances) -> Any:

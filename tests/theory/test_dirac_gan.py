@@ -74,10 +74,10 @@ FIELDS = {
     "wgan": lambda theta, psi: (-psi, theta),
     "wgan_gp": wgan_gp_field,
     "gan_noise": noisy_field,
-    "gan_r1_0.3": damped(minimax_field, 0.3),
-    "gan_r1_1.0": damped(minimax_field, 1.0),
+    "gan_r1_0_3": damped(minimax_field, 0.3),
+    "gan_r1_1_0": damped(minimax_field, 1.0),
     "gan_consensus": consensus_field,
-    "nsgan_r1_0.3": damped(nonsaturating_field, 0.3),
+    "nsgan_r1_0_3": damped(nonsaturating_field, 0.3),
 }
 
 
@@ -121,8 +121,8 @@ def ends(name):
         ("gan", (3.10, 1.42)),
         ("nsgan", (0.64, 0.284)),
         ("wgan", (1.00, 1.02)),
-        ("gan_r1_0.3", (2.64e-6, 2.3e-7)),
-        ("nsgan_r1_0.3", (2.2e-6, 1.5e-7)),
+        ("gan_r1_0_3", (2.64e-6, 2.3e-7)),
+        ("nsgan_r1_0_3", (2.2e-6, 1.5e-7)),
     ],
 )
 def test_distances_after_the_notebooks_500_steps(name, wanted):
@@ -130,11 +130,11 @@ def test_distances_after_the_notebooks_500_steps(name, wanted):
 
 
 def test_distances_at_the_critical_gamma():
-    simultaneous, alternating = ends("gan_r1_1.0")[:, -1].tolist()
+    simultaneous, alternating = ends("gan_r1_1_0")[:, -1].tolist()
     assert 1e-22 < simultaneous < 1e-20 and 1e-17 < alternating < 1e-15
 
 
-@pytest.mark.parametrize("name", ["gan_r1_0.3", "nsgan_r1_0.3"])
+@pytest.mark.parametrize("name", ["gan_r1_0_3", "nsgan_r1_0_3"])
 def test_the_distance_shrinks_as_the_eigenvalues_foretell(name):
     radius = abs(1 + 0.2 * GAMES[name].eigenvalues[0])
     distances = ends(name)[0]
