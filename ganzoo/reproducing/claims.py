@@ -5,11 +5,12 @@ from typing import Any
 
 from ganzoo.errors import Problem, did_you_mean
 from ganzoo.reproducing.table_file import Claim, Row, higher_is_better
-from ganzoo.sweeping.schema import NUMBER, TEXT, Key, is_number, read_section
+from ganzoo.sweeping.schema import NUMBER, TEXT, Key, is_number, one_of, read_section
 
 CLAIM = {
     "says": TEXT.demanded(),
     "metric": TEXT.demanded(),
+    "of": one_of("paper", "ours"),
     "better": TEXT,
     "worse": TEXT,
     "higher": TEXT,
@@ -18,6 +19,7 @@ CLAIM = {
     "at_least": NUMBER,
     "at_most": NUMBER,
     "equals": NUMBER,
+    "fails": Key("true", lambda value: value is True),
     "tolerance": Key("a number of at least 0", lambda value: is_number(value) and value >= 0),
 }
 FORMS = (
@@ -28,8 +30,13 @@ FORMS = (
     {"row", "at_least", "at_most"},
     {"row", "equals"},
     {"row", "equals", "tolerance"},
+    {"row", "fails", "at_least"},
+    {"row", "fails", "at_most"},
 )
-ALLOWED = "better and worse, or higher and lower, or row with at_least, at_most or equals (and tolerance)"
+ALLOWED = (
+    "better and worse, or higher and lower, or row with at_least, at_most or equals (and tolerance), "
+    "or row with fails and at_least or at_most"
+)
 
 
 def read_claim(
@@ -51,7 +58,7 @@ def read_claim(
 def _mistakes(
     right: Mapping[str, Any], at: str, metrics: Sequence[str], rows: Mapping[str, Row] | None
 ) -> Iterator[Problem]:
-    metric, form = right["metric"], right.keys() - {"says", "metric"}
+    metric, form = right["metric"], right.keys() - {"says", "metric", "of"}
     if metric not in metrics:
         yield Problem(f"{at}.metric", did_you_mean(metric, metrics, "metric"))
     if form not in FORMS:
@@ -77,12 +84,12 @@ def _wrong_rows(named: Mapping[str, str], at: str, metric: str, rows: Mapping[st
 
 
 def _claim(right: Mapping[str, Any]) -> Claim:
-    told = {"says": right["says"].strip(), "metric": right["metric"]}
+    told = {"says": right["says"].strip(), "metric": right["metric"], "of": right.get("of", "paper")}
     if "row" in right:
         tolerance = right.get("tolerance", 0.0)
         low = right["equals"] - tolerance if "equals" in right else right.get("at_least")
         high = right["equals"] + tolerance if "equals" in right else right.get("at_most")
-        return Claim(**told, row=right["row"], at_least=low, at_most=high)
+        return Claim(**told, row=right["row"], at_least=low, at_most=high, fails=right.get("fails", False))
     if "higher" in right:
         return Claim(**told, higher=right["higher"], lower=right["lower"])
     better, worse = right["better"], right["worse"]

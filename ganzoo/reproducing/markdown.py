@@ -15,8 +15,10 @@ from ganzoo.reproducing.report import (
     shown_made,
     shown_mean,
     shown_published,
+    shown_says,
     shown_test,
 )
+from ganzoo.reproducing.table_file import TableFile
 from ganzoo.sweeping.report import shown_time
 
 SURE = {
@@ -25,7 +27,7 @@ SURE = {
     "derived": "The published numbers are values of formulas.",
     "measured": "The published numbers were measured by us.",
 }
-HELD_OUT = "(held-out real samples)"
+HELD_OUT = "held-out real samples"
 READING = (
     "Ours is the mean over training seeds, ± half of its 95 % interval by Student's t, at the end of the budget; a "
     "difference is ours less the published number, by Welch. docs/reproducing.md has the rules of the verdicts."
@@ -60,9 +62,8 @@ def sections_of(report: Report) -> list[Section]:
 
 def _numbers(report: Report) -> Section:
     table, scale = report.table, report.scale
-    spread = f" Their ± is: {table.spread}." if table.spread else ""
     about = [
-        f"{table.paper}. Source: {table.read_from}. {SURE[table.sure]}{spread}",
+        f"{table.paper}. Source: {table.read_from}.{_of_the_published(table)}",
         *(" ".join(paragraph.split()) for paragraph in table.about.split("\n\n")),
         f"Scale {scale.name}: {scale.says}.",
         f"Verdict: {report.judgement.verdict}.",
@@ -74,12 +75,25 @@ def _numbers(report: Report) -> Section:
     return Section(heading="Ours beside the published", about=about, head=head, rows=[*rows, *_floor(report, head)])
 
 
+def _of_the_published(table: TableFile) -> str:
+    """Where the published numbers are from, and what their spread is; nothing where none is published."""
+    if not any(row.published for row in table.rows):
+        return ""
+    return f" {SURE[table.sure]}" + (f" Their ± is: {table.spread}." if table.spread else "")
+
+
 def _floor(report: Report, head: Sequence[str]) -> Iterator[list[str]]:
-    """What held-out real samples score, which is the protocol's and the same for all runs: no generator does better."""
-    floors = [run.floor for outcome in report.outcomes for run in outcome.runs if run.floor]
-    if floors:
-        scores = {metric: f"{floors[0][metric]:.4g}" for metric in report.table.metrics if metric in floors[0]}
-        yield [HELD_OUT, *(scores.get(name, "") for name in head[1:])]
+    """What held-out real samples score: no generator does better. Data have one each, and where there are several the
+    rows that it is of are named."""
+    labels: dict[tuple[str, ...], list[str]] = {}
+    for outcome in report.outcomes:
+        for run in outcome.runs:
+            if run.floor:
+                scores = {metric: f"{run.floor[metric]:.4g}" for metric in report.table.metrics if metric in run.floor}
+                of = labels.setdefault(tuple(scores.get(name, "") for name in head[1:]), [])
+                of += [outcome.row.label] if outcome.row.label not in of else []
+    for cells, of in labels.items():
+        yield [f"({HELD_OUT})" if len(labels) == 1 else f"({HELD_OUT} of: {'; '.join(of)})", *cells]
 
 
 def _columns(report: Report) -> Iterator[tuple[str, Sequence[str]]]:
@@ -91,7 +105,7 @@ def _columns(report: Report) -> Iterator[tuple[str, Sequence[str]]]:
         cells = [report.judgement.cells[outcome.row.label, metric] for outcome in outcomes]
         yield metric, [shown_mean(cell.ours) for cell in cells]
         if any(cell.published is not None for cell in cells):
-            yield f"{metric}, published", [shown_published(cell.published) for cell in cells]
+            yield f"{metric}, published", [shown_published(cell.published, report.table.sure) for cell in cells]
             yield "difference", [shown_difference(cell.difference) for cell in cells]
             if report.scale.comparable:
                 yield "verdict", [cell.verdict or "" for cell in cells]
@@ -99,12 +113,12 @@ def _columns(report: Report) -> Iterator[tuple[str, Sequence[str]]]:
 
 def _claims(report: Report) -> Iterator[Section]:
     rows = [
-        [each.claim.says, shown_claim(each.claim), shown_test(each), each.verdict, each.why]
+        [shown_says(each.claim), shown_claim(each.claim), shown_test(each), each.verdict, each.why]
         for each in report.judgement.claims
     ]
     if rows:
         because = any(row[-1] for row in rows)
-        head = ["the paper says", "which is", "ours", "verdict", *(["because of"] if because else [])]
+        head = ["claim", "which is", "ours", "verdict", *(["because of"] if because else [])]
         yield Section(heading="Claims", head=head, rows=[row[: len(head)] for row in rows])
 
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.leaderboard.board import Footnote, Run
+from ganzoo.leaderboard.recorded import canonical
 from ganzoo.leaderboard.runs import read_run
 from ganzoo.leaderboard.statistics import Interval, Sample, mean_interval, sample_of
 from ganzoo.records.run_files import record_in
-from ganzoo.reproducing.plan import Plan
+from ganzoo.reproducing.plan import Plan, RowTrial
 from ganzoo.reproducing.programs import Computation, number_at
 from ganzoo.reproducing.table_file import Row, TableFile
+
+SCORED_OTHERWISE = "scored otherwise"  # beside the statuses of runs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,27 +87,40 @@ def made_of(record: Mapping[str, Any]) -> Made | None:
 
 
 def trained(plan: Plan) -> list[Outcome]:
-    """Of every row, in order."""
-    return [_trained(plan, row) for row in plan.table.rows]
+    """Of every row, in order. What was scored otherwise than most of the table's runs has no part in its numbers."""
+    found = {row.label: [_run_of(trial) for trial in plan.of(row)] for row in plan.table.rows}
+    finished = [run for runs in found.values() for run in runs if isinstance(run, Run) and run.finished]
+    usual = Counter(map(_scoring, finished)).most_common(1)
+    return [_trained(plan, row, found[row.label], usual[0][0] if usual else ("", "")) for row in plan.table.rows]
 
 
-def _trained(plan: Plan, row: Row) -> Outcome:
-    trials = plan.of(row)
-    found = [read_run(trial.directory) if trial.directory.exists() else None for trial in trials]
+def _run_of(trial: RowTrial) -> Run | Footnote | None:
+    return read_run(trial.directory) if trial.directory.exists() else None
+
+
+def _scoring(run: Run) -> tuple[str, str]:
+    """What must be the same for scores that are compared: the whole protocol, and the extractor's weights."""
+    return canonical(run.scoring), run.extractor
+
+
+def _trained(plan: Plan, row: Row, found: Sequence[Run | Footnote | None], usual: tuple[str, str]) -> Outcome:
     runs = [run for run in found if isinstance(run, Run)]
     counts = Counter[str](run.status for run in runs)
     counts["waiting"] += sum(run is None for run in found)
     counts["failed"] += sum(isinstance(run, Footnote) for run in found)
-    finished = [run for run in runs if run.finished]
+    finished = [run for run in runs if run.finished and _scoring(run) == usual]
+    others = [run for run in runs if run.finished and _scoring(run) != usual]
+    counts["done"] -= len(others)
+    counts[SCORED_OTHERWISE] += len(others)
     metrics = plan.table.metrics
-    records = [record_in(trial.run.record) for trial in trials]
+    records = [record_in(trial.run.record) for trial in plan.of(row)]
     return Outcome(
         row=row,
         values={metric: [run.last[metric] for run in finished if metric in run.last] for metric in metrics},
         counts={status: count for status, count in counts.items() if count},
         runs=runs,
         made=[made for record in records if (made := made_of(record)) is not None],
-        troubles=[_trouble(run) for run in found if _is_broken(run)],
+        troubles=[*(_trouble(run) for run in found if _is_broken(run)), *(_otherwise(run, usual) for run in others)],
     )
 
 
@@ -118,6 +134,12 @@ def _trouble(run: Run | Footnote | None) -> str:
         return f"{run.source}: {run.problem}"
     assert run is not None
     return f"seed {run.seed} {run.status}: {run.reason}"
+
+
+def _otherwise(run: Run, usual: tuple[str, str]) -> str:
+    """Why a run that is done has no part in the numbers."""
+    what = f"extractor ({run.extractor[:12] or 'none'})" if run.extractor != usual[1] else "protocol's file"
+    return f"seed {run.seed} was scored with another {what} than most runs of the table, and is left out: {run.source}"
 
 
 def computed(table: TableFile, calls: Sequence[Computation]) -> list[Outcome]:

@@ -2,11 +2,13 @@
 
 A run is a function of the experiment's own values, the overrides and the seed, and its directory is named by them: a
 file that was changed has another directory. What may change when a run is resumed is no part of the name, so that a
-larger budget goes on with the run that is there.
+larger budget goes on with the run that is there; but where a folder's images are is, for a table's row must not take
+the run of other images for its own.
 """
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,15 +17,18 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import InputError, Problem
 from ganzoo.experiment import Experiment, build_experiment, load_experiment
+from ganzoo.leaderboard.answer import counted
 from ganzoo.records.run_directory import RunDirectory, flat, may_change
 from ganzoo.records.run_files import budget_in, record_in
 from ganzoo.reproducing.table_file import Row, Scale, TableFile, higher_is_better, slug
 from ganzoo.sweeping.sweep_file import Metric
-from ganzoo.sweeping.trials import Trial
+from ganzoo.sweeping.trials import Trial, has_ended
 from ganzoo.values import read_unresolved, varied
 
 if TYPE_CHECKING:
     from ganzoo.training.watching import Watch
+
+IMAGES = ("data.path", "data.heldout_path")  # a run that is resumed may find its images elsewhere; a row's are these
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,14 @@ class Plan:
     def of(self, row: Row) -> list[RowTrial]:
         return [trial for trial in self.trials if trial.row.label == row.label]
 
+    def left(self) -> list[RowTrial]:
+        """What is to be trained, or to go on with a larger budget; of a plan that was checked."""
+        return [trial for trial in self.trials if not has_ended(trial.run) or self._is_short(trial)]
+
+    def _is_short(self, trial: RowTrial) -> bool:
+        had = budget_in(trial.run.config)
+        return had is not None and had < self.budget(trial.row)
+
     def directory(self, number: int) -> Path:
         return self.trials[number].directory
 
@@ -149,11 +162,9 @@ class Plan:
             to_train: the rows' data must be on this machine.
 
         Raises:
-            InputError: with every mistake, and the row that it is in.
+            InputError: with every mistake, and the row that it is in; data that are not there once for all their rows.
         """
-        problems: list[Problem] = []
-        for row in self.table.rows:
-            problems += [Problem(row.label, str(problem)) for problem in self._problems_of(row, to_train)]
+        problems = _with_rows({row.label: list(self._problems_of(row, to_train)) for row in self.table.rows})
         if not problems:
             problems += _same_runs(self.trials)
             problems += [Problem(str(trial.directory), text) for trial in self.trials for text in _at_odds(self, trial)]
@@ -164,10 +175,15 @@ class Plan:
         found: list[Problem] = []
         values = varied(self._files[row.experiment], self.overrides(row), found)
         try:
-            experiment = build_experiment(values, source=row.experiment, found=found, to_train=to_train)
+            experiment = build_experiment(values, source=row.experiment, found=found, to_train=True)
         except InputError as error:
-            yield from error.problems
-            return
+            mistakes = [
+                _fetched(problem, row, values) for problem in error.problems if to_train or not _is_data(problem)
+            ]
+            if mistakes:
+                yield from mistakes
+                return
+            experiment = build_experiment(values, source=row.experiment)
         if experiment.evaluation.protocol != self.table.protocol:
             text = f"{experiment.evaluation.protocol}: all rows of the table are scored by {self.table.protocol}"
             yield Problem("evaluation.protocol", text)
@@ -184,9 +200,43 @@ def _first_seed(settled: Mapping[str, Any]) -> int:
 
 def _identity(settled: Mapping[str, Any]) -> str:
     """Eight hexadecimal digits of what the weights and the scores depend on, but for the seed."""
-    decides = {key: value for key, value in flat(dict(settled)).items() if not may_change(key)}
+    decides = {key: value for key, value in flat(dict(settled)).items() if _decides(key, value)}
     told = {key: decides[key] for key in sorted(decides) if key not in ("seed", "name", "trainer.progress")}
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+
+
+def _decides(key: str, value: Any) -> bool:
+    return not may_change(key) or (key in IMAGES and value is not None)
+
+
+def _is_data(problem: Problem) -> bool:
+    """Whether it is that the data are not on this machine; mistakes of the section's keys name them."""
+    return problem.key == "data"
+
+
+def _fetched(problem: Problem, row: Row, values: Mapping[str, Any]) -> Problem:
+    """With what fetches the data: a table takes no overrides from the command line."""
+    if not _is_data(problem) or "data.download" not in problem.text:
+        return problem
+    words = f"data.name={values['data']['name']} data.download=true evaluation.protocol=null budget.generator_updates=1"
+    cure = f"`ganzoo train {row.experiment} {words}` fetches it for tables too"
+    return Problem(problem.key, f"{problem.text}. {cure}; they look in $GANZOO_DATA, else in the folder data")
+
+
+def _with_rows(found: Mapping[str, list[Problem]]) -> list[Problem]:
+    """Every row's mistakes under its label; data that are not there, once for all rows that need them."""
+    needing = Counter(problem.text.partition(";")[0] for problems in found.values() for problem in problems)
+    told: dict[str, Problem] = {}
+    for label, problems in found.items():
+        for problem in problems:
+            what = problem.text.partition(";")[0]
+            if not _is_data(problem):
+                told[f"{label}: {problem}"] = Problem(label, str(problem))
+            elif what not in told:
+                more = needing[what] - 1
+                others = f" and {counted(more, 'more row')}" if more else ""
+                told[what] = Problem(f"{label}{others}", str(problem))
+    return list(told.values())
 
 
 def _same_runs(trials: Iterable[RowTrial]) -> Iterator[Problem]:

@@ -1,6 +1,5 @@
 """Rows that a program computes: it is run once for every seed, and its numbers are kept by what they depend on."""
 
-import ast
 import hashlib
 import json
 import subprocess
@@ -18,6 +17,7 @@ from ganzoo.records.environment import git_commit, hardware, versions
 from ganzoo.records.files import write_text
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.records.run_files import record_in
+from ganzoo.reproducing.sources import sources_of, takes_seed
 from ganzoo.reproducing.table_file import Scale, TableFile
 
 MOST_TOLD = 2000  # characters of what a program said before it failed
@@ -44,8 +44,16 @@ class Computation:
 
     @property
     def record(self) -> dict[str, Any]:
-        """Where and when it was computed; empty: it was not."""
-        return record_in(self.directory / "computed.json")
+        """Where and when it was computed; empty: it was not, or its numbers are no longer there to be read."""
+        told = record_in(self.directory / "computed.json")
+        return told if told and self._has_numbers() else {}
+
+    def _has_numbers(self) -> bool:
+        try:
+            self.numbers  # noqa: B018  # reading them is what can fail
+        except (OSError, ValueError, RecursionError):
+            return False
+        return True
 
     @property
     def numbers(self) -> Any:
@@ -110,34 +118,12 @@ def computations(table: TableFile, scale: Scale, folder: Path) -> list[Computati
     ]
 
 
-def takes_seed(program: Path) -> bool:
-    return '"--seed"' in program.read_text()
-
-
 def _identity(program: Path, arguments: tuple[str, ...]) -> str:
-    """Eight hexadecimal digits of the arguments, the program, and what it imports from its own folder."""
+    """Eight hexadecimal digits of the arguments, the program, and what it imports from its own folder and of ganzoo."""
     told = hashlib.sha256(json.dumps(arguments).encode())
-    for path in _sources(program):
+    for path in sources_of(program):
         told.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return told.hexdigest()[:8]
-
-
-def _sources(program: Path) -> list[Path]:
-    """The program, then the files beside it that it, or one of them, imports."""
-    found = {program: None}
-    for path in (queue := [program]):
-        for node in ast.walk(ast.parse(path.read_bytes(), filename=str(path))):
-            beside = [program.with_name(f"{name}.py") for name in _imported(node)]
-            new = [each for each in beside if each.is_file() and each not in found]
-            found |= dict.fromkeys(new)
-            queue += new
-    return [program, *sorted(found.keys() - {program})]
-
-
-def _imported(node: ast.AST) -> list[str]:
-    if isinstance(node, ast.ImportFrom):
-        return [node.module] if node.module else []
-    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def check_paths(table: TableFile, computed: Any) -> None:

@@ -8,7 +8,7 @@ from ganzoo.errors import InputError, Problem, did_you_mean, shorten
 from ganzoo.evaluation.protocol import Protocol, load_protocol
 from ganzoo.reproducing.claims import read_claim
 from ganzoo.reproducing.rows import SURE, WORDS, Around, located, no_overrides, read_row
-from ganzoo.reproducing.table_file import SCALES, Row, Scale, TableFile
+from ganzoo.reproducing.table_file import SCALES, Scale, TableFile
 from ganzoo.sweeping.reading import MOST_SEEDS
 from ganzoo.sweeping.schema import (
     LIST,
@@ -62,10 +62,11 @@ def read_table(path: Path) -> TableFile:
     problems += [*_one_of_two(right), *no_overrides(right.get("overrides", ()), "overrides")]
     metrics = _metrics(right, problems)
     scales = _scales(right.get("scales", {}), trained, problems)
-    around = Around(path, metrics, scales, trained)
+    around = Around(path, metrics, [*map(str, right.get("scales", {}))], trained)
     found = [read_row(row, f"rows[{at}]", around, problems) for at, row in _listed(right, "rows")]
     rows = tuple(row for row in found if row is not None)
-    problems += [Problem("rows", f"{shorten(label)} is the label of two rows") for label in _twice(rows)]
+    twice = _twice([row.label for row in rows])
+    problems += [Problem("rows", f"{shorten(label)} is the label of two rows") for label in twice]
     labels = {row.label: row for row in rows} if len(rows) == len(found) else None
     claims = [read_claim(claim, f"claims[{at}]", metrics, labels, problems) for at, claim in _listed(right, "claims")]
     program = located(right["program"], path) if not trained else None
@@ -111,6 +112,7 @@ def _metrics(right: Mapping[str, Any], problems: list[Problem]) -> tuple[str, ..
     if not all(isinstance(metric, str) and metric for metric in metrics):
         problems.append(Problem("metrics", f"{shorten(list(metrics))} must be a list of names"))
         return ()
+    problems += [Problem("metrics", f"{shorten(metric)} is there twice") for metric in _twice(metrics)]
     protocol = _protocol(right, problems)
     if protocol is not None:
         problems += [
@@ -158,7 +160,7 @@ def _scale(name: str, right: Mapping[str, Any]) -> Scale:
         overrides=tuple(right.get("overrides", ())),
         arguments=tuple(right.get("arguments", ())),
         minutes=right.get("minutes"),
-        comparable=right.get("comparable", name == "paper"),
+        comparable=right.get("comparable", False),
     )
 
 
@@ -173,6 +175,5 @@ def _misfits(right: Mapping[str, Any], at: str, trained: bool) -> Iterator[Probl
     yield from no_overrides(right.get("overrides", ()), f"{at}.overrides")
 
 
-def _twice(rows: Sequence[Row]) -> list[str]:
-    labels = [row.label for row in rows]
-    return sorted({label for label in labels if labels.count(label) > 1})
+def _twice(names: Sequence[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})

@@ -1,7 +1,8 @@
 """A table's outcome for a terminal and as JSON: ours beside the published numbers, and the verdicts."""
 
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,7 +52,7 @@ def print_report(report: Report) -> None:
             shown_counts(outcome),
             cell.metric,
             shown_mean(cell.ours),
-            shown_published(cell.published),
+            shown_published(cell.published, table.sure),
             shown_difference(cell.difference),
             cell.verdict or "",
         )
@@ -61,11 +62,11 @@ def print_report(report: Report) -> None:
     columns = ("row", "seeds", "score", "ours", "published", "difference", "verdict")
     print_table(f"{table.title} ({table.paper}) at scale {scale.name}: {scale.says}", columns, numbers)
     claims = [
-        (each.claim.says, shown_claim(each.claim), shown_test(each), each.verdict, each.why)
+        (shown_says(each.claim), shown_claim(each.claim), shown_test(each), each.verdict, each.why)
         for each in report.judgement.claims
     ]
     if claims:
-        print_table("claims of the paper", ("claim", "which is", "ours", "verdict", "because of"), claims)
+        print_table("claims", ("claim", "which is", "ours", "verdict", "because of"), claims)
     for outcome in report.outcomes:
         for trouble in outcome.troubles:
             click.echo(_beside_rows(f"{outcome.row.label}: {trouble}"))
@@ -96,13 +97,23 @@ def shown_mean(interval: Interval | None) -> str:
     return "" if interval is None else shown_interval(interval)
 
 
-def shown_published(published: Published | None) -> str:
-    """The mean and its standard error: the half of no interval, so it says what it is."""
+def shown_published(published: Published | None, sure: str) -> str:
+    """The mean, its standard error, which is half of no interval and says so, and where it is from if not as the rest.
+
+    Args:
+        sure: how sure the table is of its numbers.
+
+    >>> shown_published(Published(mean=6.3, standard_error=0.5, trials=10, sure="memory"), "seen")
+    '6.3 (s.e. 0.5, n = 10; memory)'
+    """
     if published is None:
         return ""
-    if published.standard_error is None:
-        return f"{published.mean:.5g}"
-    return f"{published.mean:.5g} (s.e. {published.standard_error:.2g}, n = {published.trials})"
+    told = []
+    if published.standard_error is not None:
+        told.append(f"s.e. {published.standard_error:.2g}, n = {published.trials}")
+    if published.sure not in (None, sure):
+        told.append(str(published.sure))
+    return f"{published.mean:.5g}" + (f" ({'; '.join(told)})" if told else "")
 
 
 def shown_difference(difference: Difference | None) -> str:
@@ -115,13 +126,23 @@ def shown_difference(difference: Difference | None) -> str:
     return f"+{interval}" if difference.mean > 0 else interval
 
 
+def shown_says(claim: Claim) -> str:
+    """A claim in words; one that no paper makes is marked."""
+    return claim.says if claim.of == "paper" else f"{claim.says} (our claim, not the paper's)"
+
+
 def shown_claim(claim: Claim) -> str:
     """
     >>> shown_claim(Claim(says="it covers all", metric="modes", row="GAN", at_least=24.5))
     'modes: GAN at least 24.5'
     >>> shown_claim(Claim(says="more", metric="modes", higher="PacGAN", lower="GAN"))
     'modes: PacGAN above GAN'
+    >>> shown_claim(Claim(says="it fails", metric="modes", row="GAN", at_least=12.5, fails=True))
+    'modes: GAN diverges or ends with less than 12.5'
     """
+    if claim.fails:
+        limit = f"more than {claim.at_most:g}" if claim.at_least is None else f"less than {claim.at_least:g}"
+        return f"{claim.metric}: {claim.row} diverges or ends with {limit}"
     if claim.row is None:
         return f"{claim.metric}: {claim.higher} above {claim.lower}"
     if claim.at_least is None or claim.at_most is None:
@@ -134,6 +155,8 @@ def shown_claim(claim: Claim) -> str:
 
 def shown_test(judged: JudgedClaim) -> str:
     """What was found, by which a claim is judged."""
+    if judged.failing is not None:
+        return f"{judged.failing[0]} of {judged.failing[1]}"
     if judged.difference is None:
         return shown_mean(judged.interval)
     p_value = "" if judged.p_value is None else f", {shown_p(judged.p_value)}"
@@ -141,17 +164,17 @@ def shown_test(judged: JudgedClaim) -> str:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """All of a report as JSON takes it.
+    """All of a report as JSON takes it; numbers that are not finite are the texts inf, -inf and nan.
 
     Its keys:
         table, title, paper, source, sure, spread, about, protocol, program, scale {name, seeds, says, ...}, verdict.
         rows: each {label, experiment, overrides, counts, exact, troubles, runs: their directories, metrics: by name,
             {values, ours {mean, low, high, n}, published, difference {mean, low, high, p_value}, verdict}}.
-        claims: each {claim, verdict, interval, difference, p_value: Holm's, why}.
+        claims: each {claim, verdict, interval, difference, p_value: Holm's, failing: [how many, of], why}.
         made: where and with what, one for every run.
     """
     table, scale = report.table, report.scale
-    return {
+    whole = {
         "table": table.name,
         "title": table.title,
         "paper": table.paper,
@@ -167,6 +190,16 @@ def as_json(report: Report) -> dict[str, Any]:
         "claims": [asdict(claim) for claim in report.judgement.claims],
         "made": [asdict(made) for made in report.made],
     }
+    return {key: _finite(value) for key, value in whole.items()}
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity and no NaN."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _row_as_json(report: Report, outcome: Outcome) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import InputError, Problem, did_you_mean, shorten
-from ganzoo.reproducing.table_file import SCALES, Published, Row, Scale
+from ganzoo.reproducing.table_file import Published, Row
 from ganzoo.sweeping.schema import NUMBER, SECTION, TEXT, Key, is_number, one_of, read_section, whole_from
 from ganzoo.values import read_unresolved
 
@@ -34,13 +34,14 @@ class Around:
     """What the rest of the file says of its rows.
 
     Attributes:
+        scales: the names of those that the table has.
         trained: rows are experiments; else the table's program computes them.
         read: the experiments that have been read, and found to be files of experiments.
     """
 
     source: Path
     metrics: Sequence[str]
-    scales: Mapping[str, Scale]
+    scales: Sequence[str]
     trained: bool
     read: set[Path] = field(default_factory=set)
 
@@ -85,10 +86,10 @@ def _all_words(right: Mapping[str, Any]) -> Iterator[Sequence[str]]:
     yield from (words for words in right.get("at", {}).values() if WORDS.fits(words))
 
 
-def _no_scales(section: Mapping[str, Any], at: str, scales: Mapping[str, Scale]) -> Iterator[Problem]:
+def _no_scales(section: Mapping[str, Any], at: str, scales: Sequence[str]) -> Iterator[Problem]:
     for name, words in section.items():
-        if name not in SCALES:
-            yield Problem(f"{at}.at.{name}", did_you_mean(name, list(scales) or SCALES, "scale"))
+        if name not in scales:
+            yield Problem(f"{at}.at.{name}", did_you_mean(str(name), scales, "scale of this table, named"))
         elif not WORDS.fits(words):
             yield Problem(f"{at}.at.{name}", f"{shorten(words)} must be {WORDS.what}")
 

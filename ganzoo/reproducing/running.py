@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from ganzoo.errors import Stopped
+from ganzoo.records.run_files import record_in
 from ganzoo.reproducing.outcomes import Outcome, computed, trained
 from ganzoo.reproducing.plan import Plan, lengthen
 from ganzoo.reproducing.programs import check_paths, computations
@@ -16,6 +17,8 @@ from ganzoo.reproducing.table_file import Scale, TableFile
 from ganzoo.sweeping.trials import retry_failed
 from ganzoo.terminal import progress_bar
 from ganzoo.values import read_values
+
+TO_RUN = "to run"
 
 
 class Training:
@@ -26,24 +29,44 @@ class Training:
 
     Raises:
         InputError: with every mistake of the rows' experiments at this scale, and runs that are there and cannot go on.
+            Their data need not be on this machine until something is to be trained.
     """
 
-    columns = ("row", "seed", "run directory", "overrides")
+    columns = ("row", "seed", "status", "run directory", "overrides")
 
     def __init__(self, table: TableFile, scale: Scale, runs: Path):
         self.plan = Plan(table, scale, runs)
-        self.plan.check()
+        self.plan.check(to_train=False)
+
+    @property
+    def left(self) -> int:
+        """How many trainings are to be run, or to go on."""
+        return len(self.plan.left())
 
     def listed(self) -> list[tuple[str, ...]]:
-        """What there is to be, a row a training."""
-        return [(it.row.label, str(it.seed), str(it.directory), " ".join(it.words)) for it in self.plan]
+        """What there is to be, a row a training, and how those that have ended ended."""
+        left = {trial.number for trial in self.plan.left()}
+        return [
+            (
+                trial.row.label,
+                str(trial.seed),
+                TO_RUN if trial.number in left else str(record_in(trial.run.record).get("status")),
+                str(trial.directory),
+                " ".join(trial.words),
+            )
+            for trial in self.plan
+        ]
 
     def finish(self, workers: int | None = None, threads: int | None = None) -> None:
         """Returns when every training has ended, good or bad; what had ended before is left alone.
 
         Raises:
             Stopped: a signal ended it, after checkpoints; the same call goes on.
+            InputError: data are missing.
         """
+        if not self.plan.left():
+            return
+        self.plan.check()
         from ganzoo.sweeping.places import places_for
         from ganzoo.sweeping.pool import Pool
         from ganzoo.sweeping.states import States
@@ -51,11 +74,8 @@ class Training:
         from ganzoo.sweeping.working import Listed
 
         lengthen(self.plan)
-        states = States(self.plan)
-        if all(state.ended for state in states.refresh()):
-            return
         places = places_for(self._trainer(), len(self.plan), workers, threads)
-        with LiveTable(states) as table:
+        with LiveTable(States(self.plan)) as table:
             Pool(self.plan, partial(Listed, self.plan), places, table).run()
 
     def retry_failed(self) -> None:
@@ -75,15 +95,28 @@ class Training:
 class Computing:
     """A table whose rows a program computes."""
 
-    columns = ("program", "seed", "arguments")
+    columns = ("program", "seed", "status", "arguments")
 
     def __init__(self, table: TableFile, scale: Scale, runs: Path):
         self.table = table
         self.calls = computations(table, scale, runs / f"{table.name}-{scale.name}")
 
+    @property
+    def left(self) -> int:
+        """How many calls are to be made."""
+        return sum(not call.record for call in self.calls)
+
     def listed(self) -> list[tuple[str, ...]]:
         """What there is to be, a row a call."""
-        return [(str(it.program), "" if it.seed is None else str(it.seed), " ".join(it.words)) for it in self.calls]
+        return [
+            (
+                str(call.program),
+                "" if call.seed is None else str(call.seed),
+                "done" if call.record else TO_RUN,
+                " ".join(call.words),
+            )
+            for call in self.calls
+        ]
 
     def finish(self, workers: int | None = None, threads: int | None = None) -> None:
         """Calls the program as often as is missing; none of the options is for it.

@@ -55,11 +55,13 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
-    """What a paper says that its table shows: one row's mean is above another's, or within limits.
+    """What a table shows: one row's mean is above another's, or within limits; or that a row's trainings fail.
 
     Attributes:
+        of: "paper": the paper says so; "ours": it does not.
         higher, lower: labels of rows, of a claim on two.
         row, at_least, at_most: of a claim on one; a limit that is None is none.
+        fails: the row's trainings diverge or end beyond the limit, which what is trained keeps.
     """
 
     says: str
@@ -69,6 +71,8 @@ class Claim:
     row: str | None = None
     at_least: float | None = None
     at_most: float | None = None
+    of: str = "paper"
+    fails: bool = False
 
     @property
     def rows(self) -> tuple[str, ...]:

@@ -10,7 +10,12 @@ from ganzoo.reproducing.table_file import Claim, Published, Scale, TableFile
 
 Verdict = Literal["reproduced", "direction only", "not comparable at this scale", "not reproduced"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)  # from the best to the worst
-REPRODUCED, DIRECTION, INCOMPARABLE, NOT = VERDICTS
+REPRODUCED, DIRECTION, _, NOT = VERDICTS
+INCOMPARABLE: Literal["not comparable at this scale"] = "not comparable at this scale"
+Agreement = Literal["agrees", "not comparable at this scale", "differs"]  # of our number with the published one
+AGREES: Agreement = "agrees"
+DIFFERS: Agreement = "differs"
+OF_CELLS: Mapping[Agreement, Verdict] = {AGREES: DIRECTION, INCOMPARABLE: INCOMPARABLE, DIFFERS: NOT}
 SIGNIFICANT = 0.05
 ROUNDING = 1e-6
 
@@ -22,6 +27,7 @@ class JudgedClaim:
     Attributes:
         interval: the row's mean, of a claim on one row.
         difference: higher - lower, of a claim on two; p_value: of it, corrected by Holm over the table's claims.
+        failing: how many of how many trainings failed, of a claim that a row's do.
         why: what the verdict does not tell by itself: seeds that are missing, runs that broke.
     """
 
@@ -30,6 +36,7 @@ class JudgedClaim:
     interval: Interval | None = None
     difference: Difference | None = None
     p_value: float | None = None
+    failing: tuple[int, int] | None = None
     why: str = ""
 
 
@@ -47,7 +54,7 @@ class Cell:
     ours: Interval | None
     published: Published | None
     difference: Difference | None = None
-    verdict: Verdict | None = None
+    verdict: Agreement | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +75,8 @@ def judge(table: TableFile, scale: Scale, outcomes: Sequence[Outcome]) -> Judgem
         for outcome in outcomes
         for metric in table.metrics
     }
-    told = [each.verdict for each in claims] or [cell.verdict for cell in cells.values() if cell.verdict is not None]
+    agreements = [cell.verdict for cell in cells.values() if cell.verdict is not None]
+    told = [each.verdict for each in claims] or [OF_CELLS[each] for each in agreements]
     return Judgement(claims=claims, cells=cells, verdict=worst(told))
 
 
@@ -83,7 +91,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 def judged_claims(claims: Sequence[Claim], rows: Mapping[str, Outcome], scale: Scale) -> list[JudgedClaim]:
     """In order. The p-values of those that compare two rows are corrected together."""
-    judged = [_on_two(claim, rows) if claim.row is None else _on_one(claim, rows[claim.row]) for claim in claims]
+    judged = [_judged(claim, rows) for claim in claims]
     tested = [at for at, each in enumerate(judged) if each.difference is not None]
     corrected = holm([each.p_value for at in tested if (each := judged[at]).p_value is not None])
     for at, p_value in zip(tested, corrected, strict=True):
@@ -91,6 +99,12 @@ def judged_claims(claims: Sequence[Claim], rows: Mapping[str, Outcome], scale: S
     if not scale.reproduces:
         return [replace(each, verdict=INCOMPARABLE) for each in judged]
     return [replace(each, why=_why(each, [rows[label] for label in each.claim.rows])) for each in judged]
+
+
+def _judged(claim: Claim, rows: Mapping[str, Outcome]) -> JudgedClaim:
+    if claim.row is None:
+        return _on_two(claim, rows)
+    return (_on_failing if claim.fails else _on_one)(claim, rows[claim.row])
 
 
 def _on_two(claim: Claim, rows: Mapping[str, Outcome]) -> JudgedClaim:
@@ -105,7 +119,7 @@ def _on_two(claim: Claim, rows: Mapping[str, Outcome]) -> JudgedClaim:
 def _decided(judged: JudgedClaim, p_value: float) -> JudgedClaim:
     """By the sign of the difference, and by its corrected p-value: below 0.05, its interval excludes 0."""
     assert judged.difference is not None
-    if judged.difference.mean <= 0:
+    if not judged.difference.mean > 0:  # nor is NaN
         verdict: Verdict = NOT
     else:
         verdict = REPRODUCED if p_value < SIGNIFICANT else DIRECTION
@@ -125,6 +139,17 @@ def _on_one(claim: Claim, outcome: Outcome) -> JudgedClaim:
     return JudgedClaim(claim=claim, verdict=verdict, interval=interval)
 
 
+def _on_failing(claim: Claim, outcome: Outcome) -> JudgedClaim:
+    """Reproduced: all trainings diverge or end beyond the limit; direction only: more than half do."""
+    values, diverged = outcome.values.get(claim.metric, ()), outcome.counts.get("diverged", 0)
+    of = len(values) + diverged
+    if not of or (of < 2 and not outcome.exact):
+        return JudgedClaim(claim=claim, verdict=INCOMPARABLE)
+    failing = diverged + sum(not _within(claim, value) for value in values)
+    verdict: Verdict = REPRODUCED if failing == of else DIRECTION if failing > of / 2 else NOT
+    return JudgedClaim(claim=claim, verdict=verdict, failing=(failing, of))
+
+
 def _within(claim: Claim, value: float) -> bool:
     above = claim.at_least is None or value >= claim.at_least
     return above and (claim.at_most is None or value <= claim.at_most)
@@ -132,6 +157,8 @@ def _within(claim: Claim, value: float) -> bool:
 
 def _why(judged: JudgedClaim, outcomes: Sequence[Outcome]) -> str:
     metric = judged.claim.metric
+    if judged.claim.fails:
+        return _why_failing(metric, outcomes[0])
     seeds = {outcome.row.label: len(outcome.values.get(metric, ())) for outcome in outcomes}
     few = [outcome.row.label for outcome in outcomes if seeds[outcome.row.label] < 2 and not outcome.exact]
     told = [f"{label}: {_seeds(seeds[label])} with the score" for label in few]
@@ -143,20 +170,30 @@ def _why(judged: JudgedClaim, outcomes: Sequence[Outcome]) -> str:
     return "; ".join(told)
 
 
+def _why_failing(metric: str, outcome: Outcome) -> str:
+    """What the number of trainings that failed does not tell by itself."""
+    label, diverged, failed = outcome.row.label, outcome.counts.get("diverged", 0), outcome.counts.get("failed", 0)
+    decide = len(outcome.values.get(metric, ())) + diverged
+    told = [f"{label}: {_seeds(decide)} that can tell"] if decide < 2 and not outcome.exact else []
+    told += [f"{label}: {_seeds(diverged)} diverged"] if diverged else []
+    told += [f"{label}: {_seeds(failed)} failed for another reason and do not count"] if failed else []
+    return "; ".join(told)
+
+
 def _seeds(number: int) -> str:
     return f"{number} seed{'' if number == 1 else 's'}"
 
 
 def judged_cell(outcome: Outcome, metric: str, scale: Scale) -> Cell:
-    """Reproduced: the interval of the difference has 0. A published number without a spread counts as exact."""
+    """It agrees where the interval of the difference has 0. A published number without a spread counts as exact."""
     ours, published = outcome.interval(metric), outcome.row.published.get(metric)
     if published is None:
         return Cell(metric=metric, ours=ours, published=None)
     sample = outcome.sample(metric)
     difference = None if sample is None else welch(sample, published.sample)
-    verdict = INCOMPARABLE
+    verdict: Agreement = INCOMPARABLE
     if scale.comparable and scale.reproduces and difference is not None:
-        verdict = REPRODUCED if _has_zero(difference, exact=outcome.exact) else NOT
+        verdict = AGREES if _has_zero(difference, exact=outcome.exact) else DIFFERS
     return Cell(metric=metric, ours=ours, published=published, difference=difference, verdict=verdict)
 
 

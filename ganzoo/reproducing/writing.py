@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+from ganzoo.errors import GanzooError, InputError
 from ganzoo.leaderboard import embedding
 from ganzoo.leaderboard.board import Board, Run
 from ganzoo.records.files import write_text
 from ganzoo.reproducing.markdown import as_markdown, sections_of
 from ganzoo.reproducing.report import Report, as_json
+from ganzoo.reproducing.table_file import Scale, TableFile
 
 
 def write_all(report: Report, folder: Path) -> None:
@@ -19,7 +21,7 @@ def write_all(report: Report, folder: Path) -> None:
     from ganzoo.leaderboard.page import write_page
 
     write_text(folder / "table.md", as_markdown(report, level=1))
-    write_text(folder / "table.json", json.dumps(as_json(report), indent=2) + "\n")
+    write_text(folder / "table.json", json.dumps(as_json(report), indent=2, allow_nan=False) + "\n")
     write_page(_board(report), folder / "index.html", title=report.title, sections=sections_of(report))
 
 
@@ -42,5 +44,27 @@ def update(report: Report, path: Path) -> bool:
     Raises:
         InputError: they are not there.
     """
-    command = f"reproduce {report.table.name} --scale {report.scale.name}"
-    return bool(embedding.update(path, command, lambda words: as_markdown(report)))
+    return bool(embedding.update(path, _command(report.table, report.scale), lambda words: as_markdown(report)))
+
+
+def check(report: Report, path: Path) -> None:
+    """Raises GanzooError where the table in a Markdown file is not what the report is now."""
+    embedding.check(path, _command(report.table, report.scale), lambda words: as_markdown(report))
+
+
+def check_markers(table: TableFile, scale: Scale, path: Path) -> None:
+    """Whether `update` will find its markers, which is told before hours of training and not after.
+
+    Raises:
+        InputError: the file or the markers are not there.
+    """
+    try:
+        embedding.check(path, _command(table, scale), lambda words: "")
+    except InputError:
+        raise
+    except GanzooError:  # out of date, as it should be: the markers are there
+        pass
+
+
+def _command(table: TableFile, scale: Scale) -> str:
+    return f"reproduce {table.name} --scale {scale.name}"

@@ -12,6 +12,7 @@ from ganzoo.errors import InputError
 from ganzoo.reproducing.outcomes import trained
 from ganzoo.reproducing.plan import Plan, lengthen
 from ganzoo.reproducing.reading import read_table
+from ganzoo.reproducing.running import Training
 from ganzoo.sweeping.states import States
 from ganzoo.sweeping.trials import Trials, retry_failed
 from ganzoo.sweeping.working import Listed, work
@@ -58,6 +59,10 @@ def test_the_folder_is_of_what_the_weights_depend_on(tmp_path):
     for key, value, same in (
         ("overrides", ["optimizer.generator.lr=0.5"], False),
         ("overrides", ["data.num_points=3000"], False),
+        ("overrides", ["data.path=/some/where"], False),
+        ("overrides", ["data.heldout_path=/some/where"], False),
+        ("overrides", ["data.path=null"], True),
+        ("overrides", ["data.root=/some/where"], True),
         ("overrides", ["budget.generator_updates=9"], True),
         ("overrides", ["checkpoint.every_generator_updates=9"], True),
         ("overrides", ["tracking.wandb=offline"], True),
@@ -163,6 +168,75 @@ def test_runs_that_diverge_are_counted_and_not_in_means(tmp_path):
     assert trained(plan)[1].counts == {"diverged": 1}  # it is not tried again
     retry_failed(plan)
     assert trained(plan)[1].counts == {"interrupted": 1} and record_of(gan.runs[0].path) == before
+
+
+def test_data_that_are_not_there_are_told_once_and_only_where_they_are_needed(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "nothing"))
+    table = read_table(ROOT / "experiments" / "tables" / "sngan_resnet.yaml")
+    plan = Plan(table, table.scale("smoke"), tmp_path / "runs")
+    plan.check(to_train=False)
+    with pytest.raises(InputError) as raised:
+        plan.check()
+    assert [problem.key for problem in raised.value.problems] == ["SN-GAN, ResNet and 2 more rows"]
+    assert "data.name=cifar10 data.download=true evaluation.protocol=null" in str(raised.value)
+    values = tiny_ring()
+    values["rows"][0]["overrides"] = ["data.name=cifar10", "data.sigma=1"]
+    with pytest.raises(InputError, match=r"GAN: data\.sigma") as raised:  # a mistake of the section is no missing file
+        plan_of(tmp_path, values).check(to_train=False)
+
+
+def test_rows_of_two_data_sets_are_told_apart(tmp_path, monkeypatch):
+    monkeypatch.setenv("GANZOO_DATA", str(tmp_path / "nothing"))
+    table = read_table(ROOT / "experiments" / "tables" / "lucic_mnist.yaml")
+    with pytest.raises(InputError) as raised:
+        Plan(table, table.scale("smoke"), tmp_path / "runs").check()
+    keys = [problem.key for problem in raised.value.problems]
+    assert keys == ["MM GAN, MNIST and 5 more rows", "MM GAN, Fashion-MNIST and 5 more rows"]
+
+
+def test_what_was_scored_otherwise_is_left_out_and_named(tmp_path):
+    """By another extractor, or by a protocol's file of another content."""
+    plan = finished(plan_of(tmp_path))
+    gan, wide = trained(plan)
+    assert gan.counts == wide.counts == {"done": 2}
+    assert plan.left() == [] and {row[2] for row in Training(plan.table, plan.scale, plan.runs).listed()} == {"done"}
+    file = gan.runs[1].path / "record.json"
+    for section, key, told in (
+        ("extractor", "weights_sha256", "extractor (other)"),
+        ("protocol", "samples", "protocol's"),
+    ):
+        before = file.read_text()
+        record = json.loads(before)
+        record["evaluation"][section] = {**(record["evaluation"][section] or {}), key: "other"}
+        file.write_text(json.dumps(record))
+        odd, same = trained(plan)
+        assert odd.counts == {"done": 1, "scored otherwise": 1} and odd.values["modes"] == gan.values["modes"][:1]
+        assert len(odd.troubles) == 1 and f"seed 1 was scored with another {told}" in odd.troubles[0]
+        assert same == wide
+        file.write_text(before)
+
+
+def test_a_dry_run_tells_what_is_left(tmp_path):
+    plan = plan_of(tmp_path)
+    assert plan.left() == list(plan)
+    config = plan[1].directory / "config.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("budget:\n  generator_updates: 4\n")
+    for status, budget, listed in (
+        ("done", 4, "done"),
+        ("diverged", 4, "diverged"),
+        ("stopped", 4, "to run"),
+        ("done", 3, "to run"),
+    ):
+        config.write_text(f"budget:\n  generator_updates: {budget}\n")
+        (config.parent / "record.json").write_text(json.dumps({"status": status}))
+        assert [row[2] for row in Training(plan.table, plan.scale, plan.runs).listed()] == [
+            "to run",
+            listed,
+            "to run",
+            "to run",
+        ]
+        assert (plan[1] in plan.left()) == (listed == "to run")
 
 
 def test_what_has_not_been_run_is_waiting(tmp_path):

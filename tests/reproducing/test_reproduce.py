@@ -166,7 +166,8 @@ def test_a_dry_run_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code, out = invoked(TINY_RING, "--dry-run")
     title, *rows = out.splitlines()
-    assert code == 0 and title == "# 4 runs, about 0.5 minutes: tiny networks"
+    assert code == 0 and title == "# 4 runs, 4 to run, about 0.5 minutes: tiny networks"
+    assert [row.split("\t")[2] for row in rows] == ["to run"] * 4
     labels = [row.split("\t")[:2] for row in rows]
     assert labels == [["GAN", "0"], ["wide", "0"], ["GAN", "1"], ["wide", "1"]]
     assert rows[3].endswith("generator.width=6 seed=1")
@@ -190,9 +191,9 @@ def test_a_computed_table_says_how_it_comes_out(tmp_path, monkeypatch):
     code, out = invoked(path)
     lines = [line.split("\t") for line in out.splitlines()]
     assert code == 0
-    assert lines[1] == ["A", "3", "sum", "3.0 ± 2.5", "3.5 (s.e. 0.1, n = 4)", lines[1][5], "reproduced"]
+    assert lines[1] == ["A", "3", "sum", "3.0 ± 2.5", "3.5 (s.e. 0.1, n = 4)", lines[1][5], "agrees"]
     assert re.fullmatch(r"-0\.5 ± 2\.[34]", lines[1][5])
-    assert lines[2] == ["A", "3", "steps", "2 ± 0", "2", "0", "reproduced"]
+    assert lines[2] == ["A", "3", "steps", "2 ± 0", "2", "0", "agrees"]
     assert lines[4] == ["it is above 0", "sum: A at least 0.5", "3.0 ± 2.5", "reproduced", ""]
     assert lines[5] == ["it is above 2", "sum: A at least 2", "3.0 ± 2.5", "direction only", ""]
     assert lines[6] == ["# counting at scale cpu: direction only"]
@@ -224,7 +225,74 @@ def test_a_file_without_markers_is_refused(tmp_path, monkeypatch):
     assert code == 2 and "results.md: there is no line `<!-- ganzoo reproduce counting --scale cpu" in out
 
 
+def test_what_cannot_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, COMPUTED, "counting")
+    (tmp_path / "file").write_text("no marker\n")
+    for words, told in (
+        (["--update", "file"], "file: there is no line `<!-- ganzoo reproduce counting --scale cpu"),
+        (["--update", "missing.md"], "missing.md: there is no such file"),
+        (["--check", "file"], "file: there is no line"),
+        (["--out", "file"], "--out: file is a file; a folder goes there"),
+        (["--out", "file/below"], "--out: file is a file; a folder goes there"),
+        (["--runs", "file"], "--runs: file is a file; a folder goes there"),
+        (["--check", "file", "--json"], "--check: runs and writes nothing: leave it or --json out"),
+    ):
+        code, out = invoked(path, *words)
+        assert code == 2 and told in out, (words, out)
+    assert not (tmp_path / "runs").exists() and (tmp_path / "file").read_text() == "no marker\n"
+
+
+def test_a_table_in_a_file_is_checked_without_running_anything(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, file = written(tmp_path, COMPUTED, "counting"), tmp_path / "results.md"
+    file.write_text("<!-- ganzoo reproduce counting --scale cpu -->\n<!-- end -->\n")
+    code, out = invoked(path, "--check", file)
+    assert code == 1 and "out of date" in out and not (tmp_path / "runs").exists()
+    assert invoked(path, "--dry-run")[1].startswith("# 3 runs, 3 to run: nothing is reduced\n")
+    assert invoked(path, "--update", file)[0] == 0
+    before = file.read_text()
+    assert invoked(path, "--check", file) == (0, "") and file.read_text() == before
+    title, *rows = invoked(path, "--dry-run")[1].splitlines()
+    assert title == "# 3 runs, none to run: nothing is reduced" and [row.split("\t")[2] for row in rows] == ["done"] * 3
+    file.write_text(before.replace("3.0 ±", "3.1 ±"))
+    assert invoked(path, "--check", file)[0] == 1
+
+
+def test_json_has_no_names_that_json_has_not(tmp_path, monkeypatch):
+    """An exact program that computes infinity."""
+    monkeypatch.chdir(tmp_path)
+    values = deepcopy(COMPUTED)
+    values["rows"][0]["values"] = {"sum": "results.games.0.5.2"}
+    values["rows"].append({**values["rows"][0], "label": "B"})
+    values["claims"] = [{"says": "A is above B", "metric": "sum", "higher": "A", "lower": "B"}]
+    path = written(tmp_path, values, "counting")
+    program = tmp_path / "counting.py"
+    program.write_text(
+        program.read_text()
+        .replace('parser.add_argument("--seed", type=int, default=0)\n', "")
+        .replace("told.seed", "0")
+    )
+    code, out = invoked(path, "--json", "--out", "board")
+    first = json.loads(out.splitlines()[0], parse_constant=pytest.fail)
+    assert code == 0 and first["verdict"] == "not reproduced"
+    assert first["rows"][0]["metrics"]["sum"]["values"] == ["inf"]
+    assert first["claims"][0]["difference"]["mean"] == "nan"
+    assert json.loads((tmp_path / "board" / "table.json").read_text(), parse_constant=pytest.fail) == first
+
+
+def test_a_tables_data_need_not_be_there_for_a_dry_run(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GANZOO_DATA", str(tmp_path))
+    code, out = invoked("sngan_resnet", "--scale", "smoke", "--dry-run")
+    assert code == 0 and out.startswith("# 3 runs, 3 to run: plumbing only")
+    code, out = invoked("sngan_resnet", "--scale", "smoke")
+    assert code == 2 and out.count("CIFAR-10 is not there") == 1 and "fetches it for tables too" in out
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_the_command_offers():
     assert SCALES == OF_TABLES
     done = CliRunner().invoke(main, ["reproduce", "--help"])
     assert "ganzoo reproduce dirac_gan --scale smoke" in done.output
+    assert "<!-- ganzoo reproduce TABLE --scale SCALE -->" in done.output and "--engine" not in done.output

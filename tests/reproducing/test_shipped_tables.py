@@ -41,7 +41,7 @@ def test_they_are_found_by_name():
 @each_table
 def test_it_says_what_it_is(name: str):
     table = read_table(FOLDER / f"{name}.yaml")
-    assert table_summary(table.source).startswith(table.title) and "arXiv:" in table.paper
+    assert table_summary(table.source) == f"{table.title}, {table.paper}" and "arXiv:" in table.paper
     assert table.claims and len(table.about) > 200
     for scale in table.scales.values():
         assert scale.name in ("smoke", "paper") or scale.minutes is not None, f"{scale.name} says no minutes"
@@ -60,6 +60,38 @@ def test_it_has_a_smoke_scale_and_another_and_its_laptops_has_three_seeds(name: 
 @each_table
 def test_its_lines_can_be_read(name: str):
     assert max(map(len, (FOLDER / f"{name}.yaml").read_text().splitlines())) <= 150
+
+
+@each_table
+def test_only_formulas_of_the_same_game_are_held_against_ours(name: str):
+    """No training here is the paper's to the last setting; a table that becomes so says it, and is added here."""
+    table = read_table(FOLDER / f"{name}.yaml")
+    comparable = {scale.name for scale in table.scales.values() if scale.comparable}
+    assert comparable == ({"cpu", "paper"} if name == "dirac_gan" else set())
+
+
+@each_trained
+def test_rows_are_scored_alike(name: str, tmp_path: Path):
+    """Averaged generators with averaged ones, and no paper but R3GAN's has any; smoke scores but once on the way."""
+    table = read_table(FOLDER / f"{name}.yaml")
+    for scale in table.scales.values():
+        plan = Plan(table, scale, tmp_path)
+        rows = [plan._settled[row.label] for row in table.rows]
+        averaged = {row["ema"]["halflife_images"] for row in rows}
+        assert len(averaged) == 1, scale.name
+        assert scale.name != "paper" or averaged == {None} or name == "r3gan_1"
+        if scale.name == "smoke":
+            assert {row["evaluation"]["every_generator_updates"] for row in rows} == {20}
+
+
+def test_methods_of_lucics_table_see_as_many_images(tmp_path: Path):
+    """20 epochs of 60,000 images, by what the discriminator sees."""
+    table = read_table(FOLDER / "lucic_mnist.yaml")
+    for scale in (table.scale("gpu"), table.scale("paper")):
+        for trial in Plan(table, scale, tmp_path).trials[: len(table.rows)]:
+            settled = Plan(table, scale, tmp_path)._settled[trial.row.label]
+            seen = settled["data"]["batch_size"] * settled["variant"].get("n_critic", 1)
+            assert seen * settled["budget"]["generator_updates"] == 20 * 60_000, trial.row.label
 
 
 @each_trained

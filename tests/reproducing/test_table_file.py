@@ -23,7 +23,7 @@ def test_a_table_that_is_trained():
     assert gan.published["modes"] == Published(mean=6.3, standard_error=0.5, trials=10)
     assert gan.published["reverse_kl"] == Published(mean=0.45)
     assert (wide.overrides, wide.at) == (("generator.width=8",), {"cpu": ("generator.width=6",)})
-    assert [scale.comparable for scale in table.scales.values()] == [False, False, True]
+    assert [scale.comparable for scale in table.scales.values()] == [False, False, False]
     assert [scale.reproduces for scale in table.scales.values()] == [False, True, True]
     more, one = table.claims
     assert (more.higher, more.lower, more.rows) == ("wide", "GAN", ("wide", "GAN"))
@@ -36,6 +36,21 @@ def test_the_better_row_is_the_lower_one_where_lower_is_better(tmp_path):
     assert opened(tmp_path, values).claims == (Claim(says="it is", metric="reverse_kl", higher="GAN", lower="wide"),)
     values["claims"] = [{"says": "it is", "metric": "modes", "row": "GAN", "equals": 8, "tolerance": 0.5}]
     assert opened(tmp_path, values).claims[0].at_least == 7.5 and opened(tmp_path, values).claims[0].at_most == 8.5
+
+
+def test_what_is_comparable_says_so(tmp_path):
+    values = tiny_ring()
+    values["scales"]["cpu"]["comparable"] = True
+    assert [scale.comparable for scale in opened(tmp_path, values).scales.values()] == [False, True, False]
+
+
+def test_a_claim_that_trainings_fail_and_one_of_ours(tmp_path):
+    values = tiny_ring()
+    fails = {"says": "it fails", "metric": "modes", "row": "GAN", "fails": True, "at_least": 4}
+    values["claims"] = [fails, {**fails, "of": "ours"}]
+    paper, ours = opened(tmp_path, values).claims
+    assert (paper.fails, paper.row, paper.at_least, paper.at_most, paper.of) == (True, "GAN", 4, None, "paper")
+    assert ours.of == "ours"
 
 
 def test_a_published_spread_of_trials_is_a_standard_error(tmp_path):
@@ -82,7 +97,9 @@ MISTAKES = [
     ("rows/0/values", {"modes": "a.b"}, "rows[0].values: is of a table that has a program"),
     ("rows/0/overrides", ["width"], "rows[0]: 'width' must be written key=value"),
     ("rows/0/overrides", ["seed=1"], "rows[0]: 'seed=1': a scale says how many `seeds` there are"),
-    ("rows/1/at", {"cpv": []}, "rows[1].at.cpv: there is no scale 'cpv'; did you mean 'cpu'?"),
+    ("rows/1/at", {"cpv": []}, "rows[1].at.cpv: there is no scale of this table, named 'cpv'; did you mean"),
+    ("rows/1/at", {"gpu": []}, "rows[1].at.gpu: there is no scale of this table, named 'gpu'; did you mean 'cpu'?"),
+    ("metrics", ["modes", "modes", "reverse_kl"], "metrics: 'modes' is there twice"),
     ("rows/1/at", {"cpu": "x=1"}, "rows[1].at.cpu: 'x=1' must be a list of texts"),
     ("rows/0/published", {"mods": 1}, "rows[0].published.mods: there is no metric 'mods'; did you mean 'modes'?"),
     ("rows/0/published", {"modes": "8"}, "rows[0].published.modes: '8' must be a section with keys among: mean"),
@@ -99,6 +116,10 @@ MISTAKES = [
     ("claims", [{**CLAIM, "row": "GAN"}], "claims[0]: must have better and worse, or higher and lower, or row with"),
     ("claims", [{**CLAIM, "row": "GAN", "at_least": 2, "at_most": 1}], "at_least 2 is above at_most 1"),
     ("claims", [{**CLAIM, "better": "GAN", "worse": "GAN"}], "claims[0]: compares a row with itself"),
+    ("claims", [{**CLAIM, "row": "GAN", "fails": True}], "claims[0]: must have better and worse, or higher and lower"),
+    ("claims", [{**CLAIM, "row": "GAN", "fails": True, "at_least": 1, "at_most": 2}], "it has at_least, at_most, f"),
+    ("claims", [{**CLAIM, "row": "GAN", "fails": False, "at_least": 1}], "claims[0].fails: False must be true"),
+    ("claims", [{**CLAIM, "row": "GAN", "at_least": 1, "of": "us"}], "claims[0].of: 'us' must be one of: paper, ours"),
     ("claims", [{**CLAIM, "better": "GAN", "lower": "wide"}], "it has better, lower"),
     ("scales", {}, "scales: must have at least one of: smoke, cpu, gpu, paper"),
     ("scales/tiny", {"seeds": 1, "says": "x"}, "scales.tiny: there is no scale 'tiny'"),
@@ -178,8 +199,7 @@ def test_tables_are_found_by_name_and_by_path(tmp_path, monkeypatch):
 
 def test_bad_input_is_one_paragraph_with_exit_code_2(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    slurm = [str(TINY_RING), "--engine", "slurm"]
-    for words in (["nothing_of_the_kind"], ["missing.yaml"], slurm, [str(TINY_RING), "--scale", "gpu"]):
+    for words in (["nothing_of_the_kind"], ["missing.yaml"], [str(TINY_RING), "--scale", "gpu"]):
         done = CliRunner().invoke(main, ["reproduce", *words])
         assert done.exit_code == 2 and done.output.startswith("ganzoo: ") and done.output.count("\n") == 1, done.output
     assert "there is no scale 'gpu'" in done.output and "smoke, cpu, paper" in done.output

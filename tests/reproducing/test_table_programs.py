@@ -16,6 +16,7 @@ from conftest import ROOT
 from table_texts import COMPUTED, PROGRAM, opened, written
 
 from ganzoo.errors import GanzooError, InputError
+from ganzoo.reproducing import sources
 from ganzoo.reproducing.programs import Computation, computations, number_at
 from ganzoo.reproducing.running import Computing
 
@@ -69,6 +70,67 @@ def test_what_decides_on_the_numbers_decides_on_their_folder(tmp_path, values):
     (tmp_path / "helper.py").write_text("A = 2\n")
     finished(tmp_path, values)
     assert len(directories(tmp_path)) == 9
+
+
+def test_what_a_program_imports_of_ganzoo_decides_too(tmp_path, values, monkeypatch):
+    """Also what that imports, wherever in it; what it imports for types alone does not."""
+    package = tmp_path / "ganzoo"
+    (package / "metrics").mkdir(parents=True)
+    files = {
+        "__init__.py": "", "metrics/__init__.py": "",
+        "other.py": "A = 1\n", "types.py": "A = 1\n", "inner.py": "A = 1\n",
+        "metrics/one.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import ganzoo.types\ndef f():\n"
+        "    from ganzoo import inner\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (package / name).write_text(text)
+    monkeypatch.setattr(sources, "PACKAGE", package)
+    (tmp_path / "counting.py").write_text("from ganzoo.metrics.one import f\n" + PROGRAM)
+    table = opened(tmp_path, values)
+
+    def folders() -> list[Path]:
+        return [call.directory for call in computations(table, table.scale("cpu"), tmp_path / "runs")]
+
+    before = folders()
+    for name, decides in (("other.py", False), ("types.py", False), ("inner.py", True), ("metrics/__init__.py", True)):
+        (package / name).write_text("A = 2\n")
+        after = folders()
+        assert (after != before) == decides, name
+        before = after
+
+
+def test_the_metrics_that_the_identities_are_of_are_among_the_sources():
+    program = ROOT / "experiments" / "theory" / "metric_identities.py"
+    found = {str(path.relative_to(ROOT)) for path in sources.sources_of(program)}
+    assert {"experiments/theory/report.py", "ganzoo/evaluation/metrics/frechet.py", "ganzoo/shapes.py"} <= found
+    assert "ganzoo/cli.py" not in found
+
+
+def test_a_seed_that_is_only_spoken_of_is_none(tmp_path):
+    program = tmp_path / "counting.py"
+    for text, there in (
+        ('parser.add_argument("--seed", type=int)\n', True),
+        ("add_argument('-s', '--seed')\n", True),
+        ('"""There is no "--seed" here."""\nparser.error("--seed")\n', False),
+        ('# parser.add_argument("--seed")\nparser.add_argument("--seeds")\n', False),
+    ):
+        program.write_text(text)
+        assert sources.takes_seed(program) == there, text
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"a = 1\ndef\n", "line 2: this is no Python"),
+        (b"# \xff\n", "this is no Python"),
+        (b"a\0b", "this is no Python"),
+    ],
+)
+def test_a_program_that_is_no_python_is_told(tmp_path, values, content, told):
+    (tmp_path / "counting.py").write_bytes(content)
+    with pytest.raises(InputError) as raised:
+        finished(tmp_path, values)
+    assert str(tmp_path / "counting.py") in str(raised.value) and told in str(raised.value)
 
 
 def test_a_program_without_a_seed_is_exact(tmp_path, values):
@@ -132,6 +194,18 @@ def test_half_a_computation_is_made_again(tmp_path, values):
     assert not call.record
     call.run()
     assert call.record["seed"] == 0 and call.numbers["results"]["steps"] == 2
+
+
+@pytest.mark.parametrize("text", [None, '{"results": {"st', "\udcff"])
+def test_numbers_that_are_gone_are_computed_again(tmp_path, values, text):
+    work = finished(tmp_path, values)
+    expected, file = work.outcomes(), work.calls[0].directory / "counting.json"
+    file.unlink()
+    if text is not None:
+        file.write_text(text, errors="surrogateescape")
+    assert work.left == 1 and work.outcomes()[0].counts == {"done": 2, "waiting": 1}
+    again = finished(tmp_path, values)
+    assert again.left == 0 and again.outcomes()[0].values == expected[0].values
 
 
 @pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import pairwise
 
 import pytest
 from scipy import stats
+from table_texts import COMPUTED, opened
 
+from ganzoo.leaderboard.statistics import Sample, welch
 from ganzoo.reproducing.outcomes import Outcome
 from ganzoo.reproducing.table_file import Claim, Published, Row, Scale
-from ganzoo.reproducing.verdicts import Verdict, judged_cell, judged_claims, worst
+from ganzoo.reproducing.verdicts import JudgedClaim, Verdict, judge, judged_cell, judged_claims, worst
 
 CPU = Scale(name="cpu", seeds=3, says="all of it")
 PAPER = Scale(name="paper", seeds=3, says="all of it", comparable=True)
@@ -141,14 +144,14 @@ def test_a_cell_beside_a_published_mean_with_its_error(mean):
         sum(ours) / 4, stats.tstd(ours), 4, mean, error * math.sqrt(trials), trials, equal_var=False
     ).pvalue
     cell = judged_cell(_published(ours, Published(mean=mean, standard_error=error, trials=trials)), "score", PAPER)
-    assert cell.verdict == ("reproduced" if p_value >= 0.05 else "not reproduced")
+    assert cell.verdict == ("agrees" if p_value >= 0.05 else "differs")
     assert cell.difference is not None and cell.difference.p_value == pytest.approx(p_value)
     assert cell.difference.mean == pytest.approx(sum(ours) / 4 - mean)
 
 
 def test_a_cell_beside_a_published_number_without_spread():
     """The published number counts as exact: it must be within our own interval, 10 ± t(.975, 1)."""
-    for mean, verdict in ((10 + T_1 - 0.01, "reproduced"), (10 + T_1 + 0.01, "not reproduced")):
+    for mean, verdict in ((10 + T_1 - 0.01, "agrees"), (10 + T_1 + 0.01, "differs")):
         for sign in (1, -1):
             published = Published(mean=10 + sign * (mean - 10))
             assert judged_cell(_published([9.0, 11.0], published), "score", PAPER).verdict == verdict
@@ -158,15 +161,15 @@ def test_cells_are_judged_only_where_they_can_be_compared():
     published = Published(mean=8.0)
     assert judged_cell(_published([8.0, 8.0], published), "score", CPU).verdict == "not comparable at this scale"
     assert judged_cell(_published([8.0], published), "score", PAPER).verdict == "not comparable at this scale"
-    assert judged_cell(_published([8.0, 8.0], published), "score", PAPER).verdict == "reproduced"
-    assert judged_cell(_published([8.1, 8.1], published), "score", PAPER).verdict == "not reproduced"
+    assert judged_cell(_published([8.0, 8.0], published), "score", PAPER).verdict == "agrees"
+    assert judged_cell(_published([8.1, 8.1], published), "score", PAPER).verdict == "differs"
     assert judged_cell(outcome("A", [8.0, 8.0]), "score", PAPER).verdict is None
 
 
 def test_an_exact_number_may_differ_by_rounding():
     published = Published(mean=-0.15)
-    assert judged_cell(_published([-0.15 + 1e-9], published, exact=True), "score", PAPER).verdict == "reproduced"
-    assert judged_cell(_published([-0.15 + 1e-5], published, exact=True), "score", PAPER).verdict == "not reproduced"
+    assert judged_cell(_published([-0.15 + 1e-9], published, exact=True), "score", PAPER).verdict == "agrees"
+    assert judged_cell(_published([-0.15 + 1e-5], published, exact=True), "score", PAPER).verdict == "differs"
 
 
 def test_a_table_is_as_good_as_its_worst_claim():
@@ -174,6 +177,62 @@ def test_a_table_is_as_good_as_its_worst_claim():
     for better, worse in pairwise(order):
         assert worst([better, worse, better]) == worse
     assert worst([]) == "not comparable at this scale"
+
+
+def test_a_table_without_claims_is_at_best_of_the_right_direction(tmp_path):
+    """An interval that has 0 is no proof that there is no difference."""
+    values = deepcopy(COMPUTED)
+    for published, verdict in ((3.0, "direction only"), (9.0, "not reproduced")):
+        values["rows"][0]["published"] = {"sum": published}
+        values["scales"]["cpu"]["comparable"] = True
+        table = opened(tmp_path, values)
+        row = Outcome(row=table.rows[0], values={"sum": [2.0, 3.0, 4.0]}, counts={"done": 3})
+        assert judge(table, table.scale("cpu"), [row]).verdict == verdict
+        assert judge(table, CPU, [row]).verdict == "not comparable at this scale"
+
+
+def test_what_is_not_finite_reproduces_nothing():
+    assert compared([math.inf], [math.inf], exact=True) == "not reproduced"
+    assert compared([math.nan], [7.0], exact=True) == "not reproduced"
+    assert compared([math.inf], [7.0], exact=True) == "reproduced"  # an infinite distance is a result
+    assert compared([7.0], [math.inf], exact=True) == "not reproduced"
+    assert limited([math.nan], exact=True, at_most=8.0) == "not reproduced"
+    for value in (math.inf, math.nan):
+        assert judged_cell(_published([value], Published(mean=1.0), exact=True), "score", PAPER).verdict == "differs"
+    for one, other, p_value in ((math.inf, math.inf, 1.0), (math.nan, 1.0, 1.0), (math.inf, 1.0, 0.0)):
+        difference = welch(Sample(one, 0.0, 2), Sample(other, 0.0, 2))
+        assert difference is not None and difference.p_value == p_value
+
+
+def failing(values: Sequence[float], *, exact: bool = False, **counts: int) -> JudgedClaim:
+    """Trained is what has a score of at most 15."""
+    claim = Claim(says="it fails", metric="score", row="A", at_most=15.0, fails=True)
+    rows = {"A": outcome("A", values, exact=exact, done=len(values), **counts)}
+    return judged_claims([claim], rows, CPU)[0]
+
+
+def test_trainings_fail_by_diverging_or_by_what_they_end_with():
+    for values, diverged, verdict, found in (
+        ([], 3, "reproduced", (3, 3)),
+        ([15.1, 50.0], 1, "reproduced", (3, 3)),
+        ([15.0, 50.0], 1, "direction only", (2, 3)),
+        ([15.0, 50.0], 0, "not reproduced", (1, 2)),  # a half is not more than half
+        ([2.0, 3.0], 1, "not reproduced", (1, 3)),
+        ([50.0], 0, "not comparable at this scale", None),
+        ([], 1, "not comparable at this scale", None),
+    ):
+        judged = failing(values, diverged=diverged)
+        assert (judged.verdict, judged.failing) == (verdict, found), (values, diverged)
+    assert failing([16.0], exact=True).verdict == "reproduced"
+    assert failing([14.0], exact=True).verdict == "not reproduced"
+    crashed = failing([50.0, 2.0], failed=4)  # a machine that breaks down says nothing of the method
+    assert (crashed.verdict, crashed.failing) == ("not reproduced", (1, 2))
+    assert crashed.why == "A: 4 seeds failed for another reason and do not count"
+    assert failing([50.0], diverged=1).why == "A: 1 seed diverged"
+    below = Claim(says="it fails", metric="score", row="A", at_least=500.0, fails=True)
+    assert judged_claims([below], {"A": outcome("A", [499.0, 3.0])}, CPU)[0].verdict == "reproduced"
+    assert judged_claims([below], {"A": outcome("A", [500.0, 3.0, 3.0])}, CPU)[0].verdict == "direction only"
+    assert judged_claims([below], {"A": outcome("A", [3.0, 3.0])}, SMOKE)[0].verdict == "not comparable at this scale"
 
 
 def test_runs_that_broke_are_told_beside_the_verdict():
