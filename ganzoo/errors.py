@@ -88,7 +88,9 @@ def visible(text: str, limit: int = 120) -> str:
     >>> print(visible("seed\t"), visible("\x1b[31m"), visible("a" * 1000, limit=5))
     seed\t \x1b[31m aaaa…
     """
-    shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+    shown = text
+    if not text.isprintable():
+        shown = "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
     return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
 
 

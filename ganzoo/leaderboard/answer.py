@@ -27,7 +27,7 @@ def verdict(table: Table) -> str:
     """The best group in one sentence."""
     scored, primary = _scored(table), table.primary
     if primary is None or not scored:
-        return "No finished run has a score, so there is nothing to compare yet."
+        return "No finished run has a score to compare by."
     standing = scored[0].standings[primary]
     mean, seeds = shown_interval(standing.last), counted(standing.last.n, "seed")
     name, without = named(scored[0]), ", so no interval" if standing.last.n == 1 else ""

@@ -44,7 +44,7 @@ class Table {
     this.body = element("tbody");
     this.heads = data.columns.map((column, index) => this.head(column, index));
     const table = element("table", {}, element("thead", {}, element("tr", {}, ...this.heads)), this.body);
-    if (within) place.append(table);
+    if (within) place.append(table, this.rest());
     else place.append(this.controls(), this.scrolling(table));
     this.fill();
   }
@@ -53,6 +53,11 @@ class Table {
     this.scroller = element("div", {className: "rows", tabIndex: 0, role: "region", ariaLabel: this.data.name}, table);
     this.scroller.addEventListener("scroll", () => this.nearEnd() && this.more(), {passive: true});
     return this.scroller;
+  }
+
+  // An opened row is within the table that scrolls: there, a button brings the next runs.
+  rest() {
+    return this.next = element("button", {type: "button", className: "more", onclick: () => this.more()});
   }
 
   head(column, index) {
@@ -105,6 +110,7 @@ class Table {
     this.more();
     if (this.within) return;
     this.scroller.scrollTop = 0;
+    while (this.nearEnd()) this.more();
     const all = this.data.rows.length, rows = this.rows.length;
     this.count.textContent = rows === all ? `${all} row${all === 1 ? "" : "s"}` : `${rows} of ${all} rows`;
   }
@@ -115,9 +121,13 @@ class Table {
   }
 
   more() {
-    const next = this.within ? this.rows : this.rows.slice(this.shown, this.shown + CHUNK);
+    const next = this.rows.slice(this.shown, this.shown + CHUNK);
     this.body.append(...next.flatMap((row) => this.row(row)));
     this.shown += next.length;
+    if (!this.next) return;
+    const left = this.rows.length - this.shown;
+    this.next.hidden = !left;
+    this.next.textContent = `${Math.min(left, CHUNK)} more of ${this.rows.length} runs`;
   }
 
   row(row) {
@@ -149,10 +159,15 @@ class Table {
   }
 }
 
-// What differs between two rows' configurations: {labels, keys, values: for each label, one for each key}.
+// What differs between two rows' configurations: {tables: their titles and how many groups each has, labels, keys,
+// values: for each label, one for each key}.
 function comparison(place) {
-  const {labels, keys, values} = dataOf(place);
-  const options = () => labels.map((label, index) => new Option(cut(label), index));
+  const {tables, labels, keys, values} = dataOf(place);
+  const named = labels.map((label, index) => [cut(label), index]);
+  const starts = tables.map((_, at) => tables.slice(0, at).reduce((sum, {groups}) => sum + groups, 0));
+  const optionsOf = (from, count) => named.slice(from, from + count).map((name) => new Option(...name));
+  const options = () => tables.length < 2 ? optionsOf(0, labels.length) : tables.map(({title, groups}, at) =>
+    element("optgroup", {label: cut(title)}, ...optionsOf(starts[at], groups)));
   const selects = ["one", "other"].map((name, index) => {
     const select = element("select", {name, onchange: () => show()}, ...options());
     select.ariaLabel = index ? "with this group" : "Compare this group";

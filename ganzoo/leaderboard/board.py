@@ -25,11 +25,11 @@ class Run:
         scoring: the whole protocol as the record has it; empty: it was never scored.
         extractor: tells the feature extractor from every other one (the hash of its weights); "" where there is none.
         reference: the hash of the real images; "" where it was never scored.
-        first, last, best: scores by name, finite ones only: untrained, at the end, and at the best of the primary.
+        first, last, best: scores by name, if they are numbers: untrained, at the end, and at the best of the primary.
         best_at: the generator updates of the best.
         floor: what held-out real samples score.
         asked_updates: the budget that config asks for; generator_updates and images_seen: what was spent.
-        seconds: of training, without evaluation. processes: how many trained it together.
+        seconds: of training, without evaluation. processes: how many trained it together, a mean over its updates.
         parameters: "generator" and "discriminator" -> how many.
         hardware: a line for people.
         ended: ISO 8601, UTC.
@@ -56,7 +56,7 @@ class Run:
     images_seen: int | None = None
     seconds: float | None = None
     images_per_second: float | None = None
-    processes: int = 1
+    processes: float = 1
     parameters: Mapping[str, int] = field(default_factory=dict)
     on_gpu: bool = False
     hardware: str = ""
@@ -144,10 +144,11 @@ class Table:
     """Groups that can be compared: one protocol, the same data, the same budget.
 
     Attributes:
-        title: for people: data, budget and protocol.
+        title: for people: data, budget and protocol, and what tells it from other tables of the same. Unique.
         protocol: the whole protocol; where no run was scored, just its name, or empty without one.
-        extractor: as in Run.
-        data: the data section without what the machine decides and without the batch size.
+        extractor, reference: as in Run.
+        data: the data section without what the machine decides and without the batch size; `path`, the folder of the
+            images, where it is the same for all runs.
         generator_updates: the budget that was asked for; images_seen: the fewest and the most images that it took.
         metrics: the columns, in the protocol's order. primary: the one that ranks; None: nothing was scored.
         sorted_by: the column that the groups are in order of.
@@ -159,6 +160,7 @@ class Table:
     title: str
     protocol: Mapping[str, Any]
     extractor: str = ""
+    reference: str = ""
     data: Mapping[str, Any]
     generator_updates: int | None
     images_seen: tuple[int, int] | None = None

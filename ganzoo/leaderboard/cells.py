@@ -34,9 +34,9 @@ def cells_of(table: Table) -> Cells:
     """The columns that have anything in them."""
     metrics = sorted(table.metrics, key=lambda metric: metric.name != table.primary)
     rows = [_row(group, metrics, table.primary) for group in table.groups]
-    if table.floor:
+    if any(metric.name in table.floor for metric in metrics):
         rows.append(_floor_row(table, metrics))
-    columns = _columns(metrics)
+    columns = _columns(metrics, table)
     used = [place for place in range(len(columns)) if any(row[place] for row in rows)]
     return Cells(
         title=visible(table.title, limit=LONGEST),
@@ -71,15 +71,27 @@ def fitting(cells: Cells, width: int) -> tuple[Cells, list[str]]:
 def _importance(columns: Sequence[str], place: int) -> int:
     """Who stands where, by which score, how surely; then other scores; then what it cost."""
     scores = [other for other in columns if other.endswith(("↓", "↑")) and not other.startswith("best ")]
-    best = [f"best {score}" for score in scores[:1]]
+    best = [other for other in columns if other.startswith("best ") or " at best " in other]
     order = ("group", "rank", "seeds", *scores[:1], "status", "differs", *best, *scores[1:], *AFTER)
     return order.index(columns[place])
 
 
-def _columns(metrics: Sequence[Metric]) -> list[str]:
+def _columns(metrics: Sequence[Metric], table: Table) -> list[str]:
     named = [f"{metric.name} {'↓' if metric.lower_is_better else '↑'}" for metric in metrics]
-    primary = [named[0], f"best {named[0]}", "differs"] if named else []
+    primary = [named[0], best_name(named[0], metrics[0].name, table), "differs"] if named else []
     return [*BEFORE, *primary, *named[1:], *AFTER, "status"]
+
+
+def best_name(shown: str, metric: str, table: Table) -> str:
+    """What a score at the best checkpoints is called: these are the best by the protocol's primary score, of all."""
+    by = best_by(table)
+    return f"best {shown}" if by in (metric, None) else f"{shown} at best {by}"
+
+
+def best_by(table: Table) -> str | None:
+    """The score that has chosen the best checkpoints; None: it is not known."""
+    primary = table.protocol.get("primary")
+    return visible(primary, limit=WIDEST) if isinstance(primary, str) else None
 
 
 def _row(group: Group, metrics: Sequence[Metric], primary: str | None) -> list[str]:

@@ -37,10 +37,9 @@ class Asked:
         from ganzoo.leaderboard.comparing import board_of
         from ganzoo.leaderboard.filters import matching
 
-        with _no_collection():
-            runs, footnotes = _read(self.runs or (DEFAULT,), folder)
-            chosen = matching(runs, self.where)
-            return board_of(chosen, footnotes, group_by=self.group_by, metrics=self.metric, sort=self.sort)
+        runs, footnotes = _read(self.runs or (DEFAULT,), folder)
+        chosen = matching(runs, self.where)
+        return board_of(chosen, footnotes, group_by=self.group_by, metrics=self.metric, sort=self.sort)
 
 
 @contextmanager
@@ -91,16 +90,7 @@ def _split(context: click.Context, parameter: click.Parameter, values: tuple[str
 )
 @click.option("--update", type=click.Path(path_type=Path), metavar="FILE", help="Write the tables in FILE anew.")
 def leaderboard(
-    runs: tuple[str, ...],
-    out: Path | None,
-    where: tuple[str, ...],
-    group_by: tuple[str, ...],
-    metric: tuple[str, ...],
-    sort: str | None,
-    form: str | None,
-    as_json: bool,
-    check: Path | None,
-    update: Path | None,
+    out: Path | None, form: str | None, as_json: bool, check: Path | None, update: Path | None, **which: Any
 ) -> None:
     """Compares finished runs: a row for every setting, with intervals over its seeds, rank, cost.
 
@@ -125,19 +115,26 @@ def leaderboard(
 
     each time anew, the folder being relative to the file; `--check FILE` fails where it is out of date.
     """
-    asked = Asked(runs, where, group_by, metric, sort)
-    if check or update:
-        return _embed(asked, check, update, other=out or form or as_json)
+    asked = Asked(**which)
     if form and as_json:
         raise InputError("--json", f"is --format json; leave one of --json and --format {form} out")
-    board = asked.board()
+    with _no_collection():
+        if check or update:
+            _embed(asked, check, update, other=out or form or as_json)
+        else:
+            _answer(asked.board(), out, "json" if as_json else form)
+
+
+def _answer(board: "Board", out: Path | None, form: str | None) -> None:
+    """Into files, in the format that was asked for, or else to be read here."""
     if out:
         write_all(board, out)
-    if form or as_json:
-        return click.echo(_writers()[form or "json"](board), nl=False)
-    if out:
-        return click.echo(out / "index.html")
-    _print(board)
+    if form:
+        click.echo(_writers()[form](board), nl=False)
+    elif out:
+        click.echo(click.format_filename(out / "index.html"))
+    else:
+        _print(board)
 
 
 def write_all(board: "Board", folder: Path) -> None:

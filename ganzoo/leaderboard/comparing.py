@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from statistics import fmean
 from typing import Any
 
@@ -14,9 +15,11 @@ from ganzoo.leaderboard.grouping import OF_THE_MACHINE, Cluster, Identities, lab
 from ganzoo.leaderboard.ordering import in_order
 from ganzoo.leaderboard.recorded import canonical
 from ganzoo.leaderboard.standings import standings
+from ganzoo.leaderboard.titles import title_of, told_apart
 from ganzoo.records.run_state import STATUSES
 
 NOT_OF_THE_DATA = (*OF_THE_MACHINE, "data.batch_size")
+PATH = "data.path"  # another one may have the same images, as their hash tells, or others
 
 
 @dataclass
@@ -30,6 +33,19 @@ class _Part:
     def scored(self) -> Run:
         """A run that tells of the table; where none was scored, any."""
         return next((run for run in self.runs if run.scoring), self.runs[0])
+
+    @property
+    def floor(self) -> Mapping[str, float]:
+        """What real samples score: of a finished run if one has it."""
+        runs = sorted(self.runs, key=lambda run: not run.finished)
+        return next((run.floor for run in runs if run.floor), {})
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The data section; the folder of the images where all runs had the same."""
+        path = self.scored.config.get(PATH)
+        same = path is not None and all(run.config.get(PATH) == path for run in self.runs)
+        return _data(self.scored) | ({"path": path} if same else {})
 
 
 def board_of(
@@ -56,12 +72,12 @@ def board_of(
     identities = Identities(group_by)
     parts = _parts(runs, identities)
     named = names_of([part.clusters for part in parts], group_by)
-    labels = iter(labels_of([name for of_part in named for name in of_part]))
+    labels = iter(labels_of([name for of_part in named for name in of_part], group_by))
     tables = []
     for part, of_part in zip(parts, named, strict=True):
         told = unique([next(labels) for _ in of_part])
         tables.append(_table(part, of_part, told, metrics, identities))
-    ordered = in_order(tables, sort)
+    ordered = told_apart(in_order(tables, sort))
     return Board(tables=ordered, footnotes=footnotes, notes=notes.of_board(ordered))
 
 
@@ -99,11 +115,15 @@ def _parts(runs: Iterable[Run], identities: Identities) -> list[_Part]:
 
 
 def _place(unscored: Sequence[Run], parts: dict[str, _Part], identities: Identities) -> None:
-    """A run that was never scored goes to a table of its protocol, data and budget: the one with its group, if any."""
+    """A run that was never scored goes to a table of its protocol, data and budget: the one with its group, if any.
+
+    Which images were in its folder nobody has looked: only runs of the same folder tell.
+    """
     alike: dict[str, list[tuple[set[str], _Part]]] = {}
     for part in parts.values() if unscored else ():
         there = {identities.of(run) for run in part.runs}
-        alike.setdefault(_coarse_key(part.runs[0]), []).append((there, part))
+        for key in {_coarse_key(run) for run in part.runs}:
+            alike.setdefault(key, []).append((there, part))
     for run in unscored:
         candidates = alike.setdefault(_coarse_key(run), [])
         if not candidates:
@@ -119,16 +139,17 @@ def _table_key(run: Run) -> str:
 
 def _coarse_key(run: Run) -> str:
     """What is known of a table before anything was scored."""
-    return canonical([run.protocol, _data(run), run.asked_updates])
+    return canonical([run.protocol, _data(run), run.config.get(PATH), run.asked_updates])
 
 
 def _data(run: Run) -> dict[str, Any]:
     """The data section without the machine's part; the batch size is the training's."""
-    return {
-        key.removeprefix("data."): value
-        for key, value in run.config.items()
-        if key.startswith("data.") and key not in NOT_OF_THE_DATA
-    }
+    return {key.removeprefix("data."): run.config[key] for key in _keys_of_data(tuple(run.config))}
+
+
+@lru_cache(maxsize=1000)  # thousands of runs have the same keys
+def _keys_of_data(keys: tuple[str, ...]) -> list[str]:
+    return [key for key in keys if key.startswith("data.") and key not in NOT_OF_THE_DATA]
 
 
 def _table(
@@ -151,32 +172,27 @@ def _table(
     about = part.scored
     seen = [group.images_seen for group in groups if group.images_seen is not None]
     table = Table(
-        title=_title(about),
+        title=title_of(about),
         protocol=about.scoring or ({"name": about.protocol} if about.protocol else {}),
         extractor=about.extractor,
-        data=_data(about),
+        reference=about.reference,
+        data=part.data,
         generator_updates=about.asked_updates,
         images_seen=(int(min(seen)), int(max(seen))) if seen else None,
         metrics=metrics,
         primary=_primary(about, metrics, asked),
         sorted_by="rank",
-        floor=about.floor,
+        floor=part.floor,
         groups=groups,
     )
-    return replace(table, notes=notes.of_table(table, bool(identities.group_by)))
-
-
-def _title(run: Run) -> str:
-    size = run.config.get("data.resolution")
-    data = f"{run.config['data.name']} at {size} x {size}" if isinstance(size, int) else run.config["data.name"]
-    return f"{data}, {run.asked_updates:,} generator updates, {run.protocol or 'no protocol'}"
+    return replace(table, notes=notes.of_table(table, asked, identities.settings_of))
 
 
 def _metrics(part: _Part, counted: Sequence[Sequence[Run]], asked: Sequence[str]) -> list[Metric]:
     """What was asked for, in that order; else all, in the protocol's, which is the one of SCORES."""
     there = {name for runs in counted for run in runs for name in run.last}
-    wanted = [name for name in asked if name in there] or [name for name in _directed() if name in there]
-    return [Metric(name=name, lower_is_better=SCORES[name].better == "lower") for name in wanted]
+    wanted = dict.fromkeys(asked) or _directed()
+    return [Metric(name=name, lower_is_better=SCORES[name].better == "lower") for name in wanted if name in there]
 
 
 def _primary(run: Run, metrics: Sequence[Metric], asked: Sequence[str]) -> str | None:
@@ -192,7 +208,7 @@ def _counted(runs: Sequence[Run], identities: Identities) -> list[Run]:
     by_seed: dict[tuple[int, str], Run] = {}
     for run in runs:
         if run.finished:
-            key = (run.seed, canonical(identities.config_of(run)) if identities.group_by else "")
+            key = (run.seed, identities.settings_of(run) if identities.group_by else "")
             other = by_seed.get(key)
             if other is None or (run.ended or "") >= (other.ended or ""):
                 by_seed[key] = run

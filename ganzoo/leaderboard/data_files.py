@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from ganzoo.leaderboard.board import Board, Footnote, Group, Run, Standing, Tabl
 from ganzoo.leaderboard.statistics import Interval
 from ganzoo.records.run_state import STATUSES
 
+PLAIN = (str, int, bool, type(None))
 FORMAT = 1  # of the JSON; a change of what is there has another number
 OF_A_GROUP = ("seeds", "seconds", "images_per_second", "images_seen", "cpu_hours", "gpu_hours")
 OF_A_RUN = (
@@ -19,7 +21,7 @@ OF_A_RUN = (
     *("seconds", "images_per_second", "hardware", "git_commit", "ended"),
 )
 OF_A_SCORE = ("mean", "low", "high", "best_mean", "best_low", "best_high", "rank", "rank_low", "rank_high", "p_value")
-FORMULA = ("=", "+", "-", "@")  # a spreadsheet would compute a text that begins like this
+FORMULA = ("=", "+", "-", "\u2212", "@")  # a spreadsheet would compute a text that begins like this
 
 
 def csv_text(board: Board) -> str:
@@ -53,15 +55,16 @@ def _csv_row(number: int, table: Table, group: Group, metrics: Sequence[str]) ->
 def csv_cell(value: object) -> object:
     """A text on one line that no spreadsheet takes for a formula; numbers as they are.
 
-    >>> csv_cell("=1+1"), csv_cell(-1.5), csv_cell(None)
-    ("'=1+1", -1.5, '')
+    >>> csv_cell("=1+1"), csv_cell(" ＝1+1"), csv_cell(-1.5), csv_cell(None)
+    ("'=1+1", "' ＝1+1", -1.5, '')
     """
     if value is None:
         return ""
     if not isinstance(value, str):
         return value
     text = visible(value, limit=len(value) * 10 + 1)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    first = unicodedata.normalize("NFKC", text.lstrip()[:1])  # full-width signs are taken for what they look like
+    return f"'{text}" if first.startswith(FORMULA) else text
 
 
 def _csv_scores(standing: Standing | None) -> list[object]:
@@ -100,6 +103,7 @@ def _table(table: Table) -> dict[str, Any]:
         "title": table.title,
         "protocol": _plain(table.protocol),
         "extractor": table.extractor,
+        "reference": table.reference,
         "data": _plain(table.data),
         "generator_updates": table.generator_updates,
         "images_seen": table.images_seen,
@@ -113,6 +117,7 @@ def _table(table: Table) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
+    counted = {id(run) for run in group.counted}
     return {
         "label": group.label,
         "key": _plain(group.key),
@@ -122,7 +127,7 @@ def _group(group: Group) -> dict[str, Any]:
         "hardware": list(group.hardware),
         "counts": dict(group.counts),
         "standings": {name: _standing(standing) for name, standing in group.standings.items()},
-        "runs": [_run(run, run in group.counted) for run in group.runs],
+        "runs": [_run(run, id(run) in counted) for run in group.runs],
     }
 
 
@@ -143,15 +148,15 @@ def _interval(interval: Interval) -> dict[str, Any]:
 
 
 def _run(run: Run, counted: bool) -> dict[str, Any]:
-    return {"counted": counted, **{name: _plain(getattr(run, name)) for name in OF_A_RUN}}
+    return {"counted": counted, **_plain({name: getattr(run, name) for name in OF_A_RUN})}
 
 
 def _plain(value: Any) -> Any:
     """What JSON has: it has no NaN and no infinity, and a configuration may."""
     if value is None or isinstance(value, (str, int)):
         return value
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+    if isinstance(value, Mapping):  # most values are texts and whole numbers, and need no call
+        return {str(key): part if type(part) in PLAIN else _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(part) for part in value]
     if isinstance(value, float) and not math.isfinite(value):

@@ -16,6 +16,8 @@ from ganzoo.records.files import write_text
 
 END = "<!-- end -->"
 FENCE = re.compile(r" {0,3}(```+|~~~+)")
+ANY_MARKER = re.compile(r"\s*<!--\s*ganzoo\s+\w")
+AN_END = re.compile(r"\s*<!--\s*end\s*-->\s*")
 Write = Callable[[list[str]], str]  # the words after the command -> the text between the markers
 
 
@@ -76,9 +78,9 @@ def sections_of(lines: Sequence[str], path: Path, command: str) -> Iterator[Sect
     """Every marker of that command with what is after it; what is in a block of code is an example.
 
     Raises:
-        InputError: a marker has no end, or another one before it.
+        InputError: a marker has no end before the next one, of whatever command, or the end of the file.
     """
-    marked = re.compile(rf"<!-- ganzoo {re.escape(command)}( .*)? -->\s*")
+    marked = re.compile(rf" {{0,3}}<!--\s*ganzoo\s+{re.escape(command)}(\s.*?)?\s*-->\s*")
     fence = ""
     opened: tuple[int, re.Match[str]] | None = None
     for number, line in enumerate(lines):
@@ -87,9 +89,9 @@ def sections_of(lines: Sequence[str], path: Path, command: str) -> Iterator[Sect
         marker = None if fence else marked.fullmatch(line)
         if marker and opened is None:
             opened = (number, marker)
-        elif marker and opened:
+        elif opened and ANY_MARKER.match(line):
             raise InputError(path, f"line {number + 1}: a table begins, and the one of line {opened[0] + 1} has no end")
-        elif opened and line.strip() == END:
+        elif opened and AN_END.fullmatch(line):
             yield Section(opened[1][0].strip(), _words(opened[1][1], path, opened[0]), opened[0] + 1, number)
             opened = None
     if opened:

@@ -23,7 +23,7 @@ def matching(runs: Sequence[Run], conditions: Sequence[str]) -> list[Run]:
         _check_key(runs, key)
         met = [run for run in left if meets(run, key, value)]
         if left and not met:
-            raise InputError("--where", f"{condition}: no run is left; there {key} is {_values(left, key)}")
+            raise InputError("--where", f"{visible(condition)}: no run is left; there {key} is {_values(left, key)}")
         left = met
     return left
 
@@ -62,6 +62,8 @@ def no_such_key(key: str, known: Sequence[str]) -> str:
 
 def _values(runs: Sequence[Run], key: str) -> str:
     there = [run.status if key == STATUS else run.config.get(key) for run in runs]
-    shown = list(dict.fromkeys(str(value) for value in there if value is not None or key in runs[0].config))
+    shown = list(
+        dict.fromkeys(visible(str(value), limit=80) for value in there if value is not None or key in runs[0].config)
+    )
     order = [status for status in STATUSES if status in shown] if key == STATUS else shown
     return ", ".join(order[:10]) + (" and others" if len(order) > 10 else "") if order else "not set"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from ganzoo.leaderboard.board import Run
@@ -34,23 +35,32 @@ def matters(key: str) -> bool:
     return not any(key == name or key.startswith(f"{name}.") for name in NO_DIFFERENCE)
 
 
+@lru_cache(maxsize=1000)  # thousands of runs have the same keys
+def _mattering(keys: tuple[str, ...]) -> list[str]:
+    return [key for key in keys if matters(key)]
+
+
 class Identities:
     """What tells runs apart, computed once a run."""
 
     def __init__(self, group_by: Sequence[str]):
         self.group_by = tuple(group_by)
-        self._matters: dict[str, bool] = {}
+        self._settings: dict[int, str] = {}  # by the identity of a run, which has no hash
 
     def config_of(self, run: Run) -> dict[str, Any]:
         """Of the run's configuration what matters."""
-        for key in run.config.keys() - self._matters.keys():
-            self._matters[key] = matters(key)
-        return {key: value for key, value in run.config.items() if self._matters[key]}
+        return {key: run.config[key] for key in _mattering(tuple(run.config))}
+
+    def settings_of(self, run: Run) -> str:
+        """The same for runs that differ in nothing but the seed and the machine."""
+        if (found := self._settings.get(id(run))) is None:
+            found = self._settings[id(run)] = canonical(self.config_of(run))
+        return found
 
     def of(self, run: Run) -> str:
         """The same for runs of one group. With group_by, what is no key of it counts no more."""
         if not self.group_by:
-            return canonical(self.config_of(run))
+            return self.settings_of(run)
         return canonical([[key, run.config[key]] for key in self.group_by if key in run.config])
 
     def clusters(self, runs: Iterable[Run]) -> list[Cluster]:
@@ -77,23 +87,29 @@ def names_of(tables: Sequence[Sequence[Cluster]], group_by: Sequence[str]) -> li
     """
     clusters = [cluster for of_table in tables for cluster in of_table]
     if group_by:
-        chosen = _differing(clusters, group_by) or list(group_by)
-        return [[_values(cluster, chosen) for cluster in of_table] for of_table in tables]
-    naming = _differing(clusters, NAMING)
+        return _names_by(tables, group_by)
+    naming = _differing([cluster.config for cluster in clusters], NAMING)
     alike: dict[str, list[Cluster]] = {}
     for cluster in clusters:
         alike.setdefault(_told(cluster, NAMING), []).append(cluster)
     keys = _keys(clusters, tables)
     further = {id(cluster): more for members in alike.values() for cluster, more in _further(members, keys)}
     return [
-        [_values(cluster, [*naming, *further[id(cluster)]] or NAMING[:1]) for cluster in of_table]
+        [_values(cluster.config, [*naming, *further[id(cluster)]] or NAMING[:1]) for cluster in of_table]
         for of_table in tables
     ]
 
 
+def _names_by(tables: Sequence[Sequence[Cluster]], group_by: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """Keys of --group-by, such as matter to no score among them: any run of a group has the values of all."""
+    configs = [cluster.runs[0].config for of_table in tables for cluster in of_table]
+    chosen = _differing(configs, group_by) or list(group_by)
+    return [[_values(cluster.runs[0].config, chosen) for cluster in of_table] for of_table in tables]
+
+
 def _further(clusters: Sequence[Cluster], among: Sequence[str]) -> Iterator[tuple[Cluster, list[str]]]:
     """Every cluster with the keys that tell it from the others: all that differ, or of many no more than are needed."""
-    keys = _differing(clusters, among)
+    keys = _differing([cluster.config for cluster in clusters], among)
     if len(keys) <= MOST_NAMED or len(clusters) < 2:
         yield from ((cluster, keys) for cluster in clusters)
         return
@@ -117,37 +133,41 @@ def _keys(clusters: Sequence[Cluster], tables: Sequence[Sequence[Cluster]]) -> l
     """
     keys = [key for key in dict.fromkeys(key for cluster in clusters for key in cluster.config) if key not in NAMING]
     of_tables = [key for key in keys if key.startswith(("data.", "evaluation."))]
-    within = {key for of_table in tables for key in _differing(of_table, of_tables)}
+    configs = [[cluster.config for cluster in of_table] for of_table in tables]
+    within = {key for of_table in configs for key in _differing(of_table, of_tables)}
     return [key for key in keys if key not in of_tables or key in within]
 
 
-def _differing(clusters: Sequence[Cluster], keys: Iterable[str]) -> list[str]:
-    if len(clusters) < 2:
+def _differing(configs: Sequence[Mapping[str, Any]], keys: Iterable[str]) -> list[str]:
+    if len(configs) < 2:
         return []
-    first, nothing = clusters[0].config, object()
-    return [
-        key for key in keys if any(cluster.config.get(key, nothing) != first.get(key, nothing) for cluster in clusters)
-    ]
+    first, nothing = configs[0], object()
+    return [key for key in keys if any(config.get(key, nothing) != first.get(key, nothing) for config in configs)]
 
 
 def _told(cluster: Cluster, keys: Iterable[str]) -> str:
     return canonical([cluster.config.get(key) for key in keys])
 
 
-def _values(cluster: Cluster, keys: Iterable[str]) -> dict[str, Any]:
-    return {key: cluster.config[key] for key in keys if key in cluster.config}
+def _values(config: Mapping[str, Any], keys: Iterable[str]) -> dict[str, Any]:
+    return {key: config[key] for key in keys if key in config}
 
 
-def labels_of(names: Sequence[Mapping[str, Any]]) -> list[str]:
+def labels_of(names: Sequence[Mapping[str, Any]], group_by: Sequence[str] = ()) -> list[str]:
     """A label for every group, each key as short as tells it from the others; the variant's name is its value alone.
 
-    >>> labels_of([{"variant.name": "wgan", "variant.n_critic": 5}, {"variant.name": "gan"}, {}])
-    ['wgan, n_critic=5', 'gan', 'all runs']
+    Args:
+        group_by: every label has all of these keys that differ, also those that its group has not.
+
+    >>> labels_of([{"variant.name": "wgan", "variant.n_critic": 5}, {"variant.name": "gan"}])
+    ['wgan, n_critic=5', 'gan']
+    >>> labels_of([{"variant.n_critic": 5}, {}], ["variant.n_critic"])
+    ['n_critic=5', 'n_critic=(not set)']
     """
-    keys = list(dict.fromkeys(key for name in names for key in name))
-    short = dict(zip(keys, short_keys(keys), strict=True))
-    labels = [", ".join(_part(short[key], key, value) for key, value in name.items()) for name in names]
-    return [label or "all runs" for label in labels]
+    there = dict.fromkeys(key for name in names for key in name)
+    short = dict(zip(there, short_keys(list(there)), strict=True))
+    every = {key: "(not set)" for key in group_by if key in there}
+    return [", ".join(_part(short[key], key, value) for key, value in {**every, **name}.items()) for name in names]
 
 
 def _part(short: str, key: str, value: Any) -> str:

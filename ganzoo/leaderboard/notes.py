@@ -1,9 +1,9 @@
 """What must be said beside the numbers: why there are several tables, what is not in the means, and so on."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ganzoo.leaderboard.board import Group, Table
+from ganzoo.leaderboard.board import Group, Run, Table
 from ganzoo.leaderboard.recorded import canonical
 from ganzoo.sweeping.report import shown
 
@@ -17,7 +17,7 @@ def of_board(tables: Sequence[Table]) -> list[str]:
     told = [f"{what} ({_listed(values)})" for what, values in _separating(tables)]
     return [
         f"There are {len(tables)} tables, because scores by different protocols, on different data or after different "
-        f"budgets cannot be compared. They differ in {', '.join(told) or 'the real images'}."
+        f"budgets cannot be compared. They differ in {', '.join(told) or 'what is not known of them'}."
     ]
 
 
@@ -27,9 +27,16 @@ def _separating(tables: Sequence[Table]) -> Iterator[tuple[str, list[str]]]:
         yield "generator updates", budgets
     yield from _differing("protocol", [table.protocol or {"name": "none"} for table in tables])
     yield from _differing("data", [table.data for table in tables])
-    weights = {(table.protocol.get("name"), table.extractor[:8]) for table in tables if table.extractor}
-    if len(weights) > len({name for name, _ in weights}):
-        yield "weights of the extractor", sorted(digest for _, digest in weights)
+    extractors = [(str(table.protocol.get("name")), table.extractor[:8]) for table in tables]
+    yield from _digests("weights of the extractor", extractors)
+    yield from _digests("real images", [(canonical(table.data), table.reference[:8]) for table in tables])
+
+
+def _digests(what: str, sections: Sequence[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+    """Their hashes, where tables of one name have several."""
+    found = {(name, digest) for name, digest in sections if digest}
+    if len(found) > len({name for name, _ in found}):
+        yield what, sorted(digest for _, digest in found)
 
 
 def _differing(what: str, sections: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, list[str]]]:
@@ -43,8 +50,13 @@ def _differing(what: str, sections: Sequence[Mapping[str, Any]]) -> Iterator[tup
                 return
 
 
-def of_table(table: Table, pooled: bool) -> list[str]:
-    """pooled: --group-by has put runs together that differ in more than the seed."""
+def of_table(table: Table, asked: Sequence[str], settings_of: Callable[[Run], str]) -> list[str]:
+    """What a reader of one table must know.
+
+    Args:
+        asked: the scores of --metric.
+        settings_of: what is the same for runs that differ in nothing but the seed.
+    """
     groups = table.groups
     found = [
         _one_seed(groups),
@@ -54,8 +66,8 @@ def of_table(table: Table, pooled: bool) -> list[str]:
         _images_seen(table),
         _both_devices(groups),
         _commits(groups),
-        _pooled(groups) if pooled else "",
-        "" if table.metrics else "No finished run has a score.",
+        _pooled(groups, settings_of),
+        _not_scored(table, asked),
     ]
     return [note for note in found if note]
 
@@ -116,8 +128,16 @@ def _commits(groups: Sequence[Group]) -> str:
     return f"The runs are of {len(commits)} git commits." if len(commits) > 1 else ""
 
 
-def _pooled(groups: Sequence[Group]) -> str:
-    pooled = [group.label for group in groups if len({run.seed for run in group.counted}) < group.seeds]
+def _not_scored(table: Table, asked: Sequence[str]) -> str:
+    there = [metric.name for metric in table.metrics]
+    missing = [name for name in dict.fromkeys(asked) if name not in there]
+    if missing:
+        return f"No finished run here has {' or '.join(missing)}."
+    return "" if there else "No finished run has a score."
+
+
+def _pooled(groups: Sequence[Group], settings_of: Callable[[Run], str]) -> str:
+    pooled = [group.label for group in groups if len({settings_of(run) for run in group.counted}) > 1]
     if not pooled:
         return ""
     return (

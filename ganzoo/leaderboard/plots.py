@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from ganzoo.errors import visible
 from ganzoo.leaderboard.board import Group, Table
+from ganzoo.leaderboard.recorded import number
 from ganzoo.leaderboard.statistics import Interval, mean_interval
 from ganzoo.pages.page import Plot, wide
-from ganzoo.records.run_files import finite, parsed, whole_number
+from ganzoo.records.run_files import open_regular, parsed, whole_number
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure, Scatter
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MOST_LINES = 50  # in one plot, the best of the table
 LINES_AT_FIRST = 8  # the others are in the legend, to be switched on
 MOST_POINTS = 60  # of a line
+MOST_BYTES = 200_000_000  # of a metrics.jsonl
+MOST_TOLD = 5  # lines that a sentence names
 LONGEST_NAME = 40  # characters in the legend, which a telephone has place for
 PREFIX = "evaluation/"
 COLOURS = ["#1673c8", "#d9822b", "#2a9d6f", "#b04fc4", "#d1495b", "#7a8b1c", "#3aa6b9", "#8c6d46"]  # on white and black
@@ -38,15 +41,18 @@ class Point:
 
 @dataclass(frozen=True)
 class Line:
+    """A group: its points are of so many `seeds` of those that it `counted`."""
+
     name: str
     points: Sequence[Point]
+    seeds: int
+    counted: int
 
 
 def plots_of(table: Table) -> dict[str, list[Plot]]:
     """For each score of the table: a plot over generator updates, over images where those differ, over seconds."""
     ranked = [group for group in table.groups if group.counted]
-    lines = [Line(_short(group.label), points_of(group)) for group in ranked[:MOST_LINES]]
-    lines = [line for line in lines if len(line.points) > 1]
+    lines = [line for group in ranked[:MOST_LINES] if len((line := line_of(group)).points) > 1]
     if not lines:
         return {}
     axes = ["generator_updates", *(["images_seen"] if _images_differ(lines) else []), "seconds"]
@@ -67,13 +73,14 @@ def _short(label: str) -> str:
     return whole if len(whole) <= LONGEST_NAME else f"{whole[: LONGEST_NAME // 2]}…{whole[1 - LONGEST_NAME // 2 :]}"
 
 
-def points_of(group: Group) -> list[Point]:
-    """The evaluations that every seed of the group has, at most some sixty, the first and the last among them."""
+def line_of(group: Group) -> Line:
+    """The evaluations that every seed with any has, at most some sixty, the first and the last among them."""
     runs = [read_scores(run.path / "metrics.jsonl") for run in group.counted if run.path is not None]
     runs = [run for run in runs if run]
     common = sorted(set.intersection(*(set(run) for run in runs))) if runs else []
     kept = {common[round(place)] for place in _evenly(len(common))}
-    return [_point(updates, [run[updates] for run in runs]) for updates in common if updates in kept]
+    points = [_point(updates, [run[updates] for run in runs]) for updates in common if updates in kept]
+    return Line(_short(group.label), points, len(runs), group.seeds)
 
 
 def _evenly(count: int) -> list[float]:
@@ -89,7 +96,7 @@ def read_scores(path: Path) -> dict[int, dict[str, float]]:
     """
     found: dict[int, dict[str, float]] = {}
     try:
-        with path.open("rb") as file:
+        with open_regular(path, MOST_BYTES) as file:
             for line in file:
                 if b'"evaluation/' in line:  # most lines are losses, and need not be parsed
                     _take(parsed(line), found)
@@ -100,7 +107,7 @@ def read_scores(path: Path) -> dict[int, dict[str, float]]:
 
 def _take(line: Mapping[str, Any], found: dict[int, dict[str, float]]) -> None:
     updates = whole_number(line.get("generator_updates"))
-    values = {name.removeprefix(PREFIX): number for name in line if (number := finite(line[name])) is not None}
+    values = {name.removeprefix(PREFIX): value for name in line if (value := number(line[name])) is not None}
     if updates is not None:
         found[updates] = {"images_seen": 0.0, "seconds": 0.0, **values}
 
@@ -134,7 +141,18 @@ def _plot(lines: Sequence[Line], score: str, axis: str, more: str) -> Plot:
         intervals = [point.scores[score] for point in points]
         figure.add_traces(_traces(line.name, places, intervals, place, logarithmic))
     _lay_out(figure, unit, score, len(having), logarithmic)
-    return Plot(title, f"Mean over seeds with its 95 % interval.{_switched(len(having))}{more}", figure)
+    about = f"{_seeds([line for line, _ in having])}{_switched(len(having))}{more}"
+    return Plot(title, about, figure)
+
+
+def _seeds(lines: Sequence[Line]) -> str:
+    """What a line is: a mean over seeds, and of which lines it is not, or not of all."""
+    several = [line for line in lines if line.seeds > 1]
+    told = [f"{line.name} ({line.seeds} of {line.counted} seeds)" for line in lines if line.seeds < line.counted]
+    told += [f"{line.name} (1 seed)" for line in lines if several and line.seeds == line.counted == 1]
+    more = f" and {len(told) - MOST_TOLD:,} more" if len(told) > MOST_TOLD else ""
+    means = "Mean over seeds with its 95 % interval." if several else "One seed a line: no mean and no interval."
+    return means + (f" Of fewer: {', '.join(told[:MOST_TOLD])}{more}." if told else "")
 
 
 def _unit(having: Sequence[tuple[Line, Sequence[Point]]]) -> tuple[float, str]:

@@ -4,9 +4,8 @@ The files may be anybody's: cut short, of another program, of a later ganzoo, ma
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
-from math import isfinite
 from pathlib import Path
 from sys import intern
 from typing import Any
@@ -19,7 +18,8 @@ from ganzoo.records.run_state import ENDED, Status
 from ganzoo.values import DEEPEST, MOST_BITS
 
 LARGEST = 2**63 - 1  # of a seed or a count; Python refuses to print much longer numbers
-HARMLESS = (str, float, bool, type(None))  # values that need no look
+LARGEST_SCORE = 1e100  # whose square is a float, and so are sums of these
+HARMLESS = frozenset((str, float, bool, type(None)))  # values that need no look
 NAMES = ("name", "data.name", "variant.name", "generator.name", "discriminator.name")  # every experiment has them
 
 
@@ -43,9 +43,9 @@ def run_of_record(record: Mapping[str, Any], *, path: Path | None, source: str) 
         reason=reason,
         generator_updates=_count(budget.get("generator_updates")),
         images_seen=_count(budget.get("images_seen")),
-        seconds=finite(record.get("seconds")),
-        images_per_second=finite(record.get("images_per_second")),
-        processes=_processes(record.get("ranks")),
+        seconds=number(record.get("seconds")),
+        images_per_second=number(record.get("images_per_second")),
+        processes=_processes(record.get("ranks"), _count(budget.get("generator_updates")) or 0),
         parameters=_counts(record.get("parameters")),
         on_gpu=_on_gpu(config, hardware),
         hardware=_hardware(hardware),
@@ -68,7 +68,7 @@ def run_without_record(values: Any, *, path: Path | None, source: str, status: S
 
 
 def flat_config(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys, each string of them kept once for all runs. Raises Unreadable where it is nested without end."""
+    """Dotted keys, each string of them kept once for all runs. Raises Unreadable for what no experiment has."""
     leaves: dict[str, Any] = {}
     _flatten(values, "", 0, leaves)
     return leaves
@@ -76,28 +76,39 @@ def flat_config(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _flatten(values: Mapping[str, Any], at: str, depth: int, leaves: dict[str, Any]) -> None:
     for dotted, value in zip(_dotted(at, tuple(values)), values.values(), strict=True):
-        if isinstance(value, dict) and depth < DEEPEST:
+        if type(value) in HARMLESS:
+            leaves[dotted] = value
+        elif isinstance(value, dict) and depth < DEEPEST:
             _flatten(value, f"{dotted}.", depth + 1, leaves)
         else:
-            if type(value) not in HARMLESS:
-                _check_value(value, DEEPEST - depth)
+            _check_value(value, DEEPEST - depth)
             leaves[dotted] = value
 
 
 @lru_cache(maxsize=10_000)  # thousands of runs have the same sections
 def _dotted(at: str, keys: tuple[str, ...]) -> tuple[str, ...]:
+    _check_keys(keys)
     return tuple(intern(f"{at}{key}") for key in keys)
 
 
-def _check_value(value: Any, levels: int) -> None:
+def _check_keys(keys: Iterable[Any]) -> None:
+    """YAML has keys of other kinds, and of a number with thousands of digits Python makes no text."""
+    if any(kind is not str for kind in set(map(type, keys))):
+        raise Unreadable("its configuration has a key that is no text")
+
+
+def _check_value(value: Any, levels: int, where: str = "its configuration") -> None:
     """Raises Unreadable for what no experiment has, and what would cost dearly to show or to compare."""
     if isinstance(value, int) and value.bit_length() > MOST_BITS:
-        raise Unreadable(f"its configuration has a number of more than {MOST_BITS} bits")
+        raise Unreadable(f"{where} has a number of more than {MOST_BITS} bits")
     if isinstance(value, (dict, list)):
         if levels <= 0:
-            raise Unreadable(f"its configuration is nested deeper than {DEEPEST} levels")
+            raise Unreadable(f"{where} is nested deeper than {DEEPEST} levels")
+        if isinstance(value, dict):
+            _check_keys(value)
         for part in value.values() if isinstance(value, dict) else value:
-            _check_value(part, levels - 1)
+            if type(part) not in HARMLESS:
+                _check_value(part, levels - 1, where)
 
 
 def _check_version(record: Mapping[str, Any]) -> None:
@@ -143,7 +154,7 @@ def _of_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     """What a Run has of its scores. Raises Unreadable."""
     if not evaluation:
         return {}
-    scoring = _section(evaluation, "protocol", needed=True)
+    scoring = _scoring(evaluation)
     last, best = _section(evaluation, "last"), _section(evaluation, "best")
     digest = _text(_section(evaluation, "extractor").get("weights_sha256"))
     return {
@@ -158,6 +169,16 @@ def _of_evaluation(evaluation: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _scoring(evaluation: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The protocol. Raises Unreadable where it has no name or no score that ranks, as every protocol has."""
+    scoring = _section(evaluation, "protocol", needed=True)
+    for key in ("name", "primary"):
+        if not isinstance(scoring.get(key), str):
+            raise Unreadable(f"record.json: in evaluation.protocol, {_wrong(scoring, key)}")
+    _check_value(scoring, DEEPEST, "record.json: evaluation.protocol")
+    return scoring
+
+
 def _section(values: Mapping[str, Any], key: str, needed: bool = False) -> Mapping[str, Any]:
     """A section; empty where it is null or missing and need not be there."""
     section = values.get(key)
@@ -169,14 +190,20 @@ def _section(values: Mapping[str, Any], key: str, needed: bool = False) -> Mappi
 
 
 def _scores(scores: Any) -> dict[str, float]:
-    """The finite ones: a score that is NaN is none."""
+    """Those that are numbers: a score that is NaN is none."""
     named = scores if isinstance(scores, dict) else {}
-    values = zip(_dotted("", tuple(named)), map(_finite, named.values()), strict=True)
+    values = zip(_dotted("", tuple(named)), map(number, named.values()), strict=True)
     return {name: value for name, value in values if value is not None}
 
 
-def _finite(value: Any) -> float | None:
-    return value if type(value) is float and isfinite(value) else finite(value)
+def number(value: Any) -> float | None:
+    """A finite number, and no larger than that one can compute with it; None for all else.
+
+    >>> number(3), number(-1e200), number("nan")
+    (3.0, None, None)
+    """
+    found = value if type(value) is float else finite(value)
+    return found if found is not None and -LARGEST_SCORE <= found <= LARGEST_SCORE else None
 
 
 def _counts(named: Any) -> dict[str, int]:
@@ -193,10 +220,21 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _processes(ranks: Any) -> int:
-    """How many trained it last: where that has changed, hours are by the last."""
-    last = ranks[-1] if isinstance(ranks, list) and ranks else None
-    return (_count(last.get("ranks")) if isinstance(last, dict) else None) or 1
+def _processes(ranks: Any, updates: int) -> float:
+    """How many trained it: where a resumed run had another number, the mean over its generator updates.
+
+    >>> _processes([{"from_generator_update": 0, "ranks": 8}, {"from_generator_update": 900, "ranks": 1}], 1000)
+    7.3
+    """
+    parts = [part for part in ranks if isinstance(part, dict)] if isinstance(ranks, list) else []
+    told = [(_count(part.get("from_generator_update")) or 0, _count(part.get("ranks")) or 1) for part in parts]
+    if len(told) < 2:
+        return told[0][1] if told else 1
+    spent, until = 0, updates
+    for start, processes in reversed(told):  # from the last: a run may have gone on from before where it was
+        spent += processes * max(until - start, 0)
+        until = min(until, start)
+    return spent / (updates - until) if updates > until else told[-1][1]
 
 
 def _on_gpu(config: Mapping[str, Any], hardware: Mapping[str, Any]) -> bool:
@@ -219,6 +257,9 @@ def _line(gpus: tuple[str, ...], processor: str | None, cores: int | None) -> st
     return "; ".join(part for part in (*several, ", ".join(part for part in parts if part)) if part)
 
 
+CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
+
+
 def canonical(value: Any) -> str:
     """A text that is the same for equal plain values and for no others."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return CANONICAL.encode(value)

@@ -5,7 +5,7 @@ A cell is a text, [text, the value to sort by or null, title], or {text, href}.
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,8 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import quote
 
 from ganzoo.leaderboard.board import Board, Group, Metric, Run, Standing, Table
-from ganzoo.leaderboard.cells import shown_counts, shown_interval, shown_rank, shown_test
+from ganzoo.leaderboard.cells import best_by, best_name, shown_counts, shown_interval, shown_rank, shown_test
+from ganzoo.leaderboard.recorded import canonical
 from ganzoo.leaderboard.statistics import Interval
 from ganzoo.sweeping.report import shown, shown_time, shown_value
 
@@ -49,7 +50,7 @@ def rows_of(table: Table, folder: Path) -> dict[str, Any]:
         folder: where the page is; links to run directories begin there.
     """
     metrics = sorted(table.metrics, key=lambda metric: metric.name != table.primary)
-    columns = _filled(_columns(table.primary, metrics), table.groups)
+    columns = _filled(_columns(table, metrics), table.groups)
     runs = [run for group in table.groups for run in group.runs]
     of_run = _filled(_run_columns(metrics, folder), runs)
     return {
@@ -82,7 +83,8 @@ def _kind(group: Group, primary: str | None) -> str:
     return "" if group.counted else "failed"
 
 
-def _columns(primary: str | None, metrics: Sequence[Metric]) -> Iterator[Column[Group]]:
+def _columns(table: Table, metrics: Sequence[Metric]) -> Iterator[Column[Group]]:
+    primary = table.primary
     if primary is not None:
         about = "by the mean; in brackets its 95 % bootstrap interval"
         yield Column("rank", _by(primary, _rank), about, f"by {primary}")
@@ -93,7 +95,7 @@ def _columns(primary: str | None, metrics: Sequence[Metric]) -> Iterator[Column[
         if metric.name == primary:
             about = f"Welch's t-test of the mean {metric.name} against the best group's, Holm-corrected"
             yield from (seeds, Column("differs", _by(primary, _tested), about, "from the best, at 5 %", down=True))
-            yield _best_column(metric)
+            yield _best_column(metric, table)
     if primary is None:
         yield seeds
     yield from _cost_columns()
@@ -105,9 +107,11 @@ def _score_column(metric: Metric) -> Column[Group]:
     return Column(metric.name, _by(metric.name, _last), about, better, not metric.lower_is_better)
 
 
-def _best_column(metric: Metric) -> Column[Group]:
-    about = f"mean over seeds at the checkpoint with the best {metric.name} of each run: better than the last by choice"
-    return Column(f"best {metric.name}", _by(metric.name, _best), about, "of each run", not metric.lower_is_better)
+def _best_column(metric: Metric, table: Table) -> Column[Group]:
+    by, name = best_by(table) or metric.name, best_name(metric.name, metric.name, table)
+    choice = ": better than the last by choice" if by == metric.name else ""
+    about = f"mean over seeds at the checkpoint with the best {by} of each run{choice}"
+    return Column(name, _by(metric.name, _best), about, "of each run", not metric.lower_is_better)
 
 
 def _by(metric: str, cell: Callable[[Standing | None], Cell]) -> Callable[[Group], Cell]:
@@ -208,25 +212,36 @@ def _quoted(path: str) -> str:
 
 def differences(board: Board) -> dict[str, Any] | None:
     """The configurations of all groups, as far as any two differ; None where there is nothing to compare."""
-    groups = [group for table in board.tables for group in table.groups]
+    groups = [(group, _settings(table, group)) for table in board.tables for group in table.groups]
     if len(groups) < 2:
         return None
-    keys = dict.fromkeys(key for group in groups for key in group.config)
-    differing = [key for key in keys if _differ([group.config.get(key, ABSENT) for group in groups])]
+    keys = dict.fromkeys(key for _, settings in groups for key in settings)
+    differing = [key for key in keys if _differ([settings.get(key, ABSENT) for _, settings in groups])]
     return {
-        "labels": [group.label for group in groups],
+        "tables": [{"title": table.title, "groups": len(table.groups)} for table in board.tables],
+        "labels": [group.label for group, _ in groups],
         "keys": differing,
-        "values": [[_setting(group, key) for key in differing] for group in groups],
+        "values": [[_setting(group, settings, key) for key in differing] for group, settings in groups],
     }
+
+
+def _settings(table: Table, group: Group) -> dict[str, Any]:
+    """What a group's runs have in common, and what its table tells: a group has no budget, no protocol, no folder."""
+    path = {"data.path": table.data["path"]} if "path" in table.data else {}
+    told = {"budget.generator_updates": table.generator_updates, "evaluation.protocol": table.protocol.get("name")}
+    return {**told, **path, **group.config}
 
 
 def _differ(values: Sequence[Any]) -> bool:
     return any(value != values[0] for value in values)
 
 
-def _setting(group: Group, key: str) -> str:
-    if key in group.config:
-        return shown(group.config[key])
+def _setting(group: Group, settings: Mapping[str, Any], key: str) -> str:
+    """All of it, for the page compares them; how much is shown is the page's affair."""
+    if key in settings:
+        value = settings[key]
+        text = value if isinstance(value, str) else shown(value)
+        return canonical(value) if "…" in text and text is not value else text
     return VARIES if any(key in run.config for run in group.runs) else ABSENT
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 from ganzoo.cluster.folders import runs_in
@@ -10,7 +9,7 @@ from ganzoo.errors import InputError
 from ganzoo.leaderboard.board import Footnote, Run
 from ganzoo.leaderboard.recorded import Unreadable, run_of_record, run_without_record
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.records.run_files import parsed
+from ganzoo.records.run_files import NoFile, open_regular, parsed
 from ganzoo.records.run_state import FollowedRun
 from ganzoo.terminal import progress_bar
 
@@ -27,10 +26,11 @@ def read_runs(folders: Sequence[Path]) -> Found:
     Raises:
         InputError: there is no such folder, or no run in it.
     """
-    paths: dict[Path, Path] = {}
+    paths: dict[str, Path] = {}
     for folder in folders:
-        for path in _runs_or_error(folder):
-            paths.setdefault(path.absolute(), path)
+        there, above = folder.resolve(), len(folder.parts)
+        for path in _runs_or_error(folder):  # below the folder no link is followed
+            paths.setdefault("/".join((str(there), *path.parts[above:])), path)
     runs: list[Run] = []
     footnotes: list[Footnote] = []
     with progress_bar("reading runs") as tell:
@@ -103,13 +103,11 @@ def _with_state(run: Run, directory: RunDirectory) -> Run:
 
 def _content(path: Path, most: int) -> bytes:
     """Raises FileNotFoundError where there is none; Unreadable for what would not end, such as a pipe."""
-    if not S_ISREG(path.stat().st_mode):
-        raise Unreadable(f"{path.name} is no file")
-    with path.open("rb") as file:
-        content = file.read(most + 1)
-    if len(content) > most:
-        raise Unreadable(f"{path.name} has more than {most:,} bytes")
-    return content
+    try:
+        with open_regular(path, most) as file:
+            return file.read(most)
+    except NoFile as error:
+        raise Unreadable(error.strerror) from None
 
 
 def _parsed_config(content: bytes) -> Any:

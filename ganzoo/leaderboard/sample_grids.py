@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ganzoo.leaderboard.board import Group, Run
-from ganzoo.records.run_files import names_in
+from ganzoo.records.run_files import names_in, open_regular
 
 MOST_GRIDS = 64
 MOST_BYTES = 8_000_000  # of all grids together
+MOST_OF_ONE = 50_000_000
 SMALL_BYTES = 200_000  # a file up to that size is taken as it is
 SIDE = 640  # pixels to which a larger one is reduced
 
@@ -79,7 +80,8 @@ def _grid(group: Group, run: Run) -> Grid | None:
     if run.path is None or last is None:
         return None
     try:
-        return Grid(group, run, last[0], *_embedded((run.path / "samples" / last[1]).read_bytes()))
+        with open_regular(run.path / "samples" / last[1], MOST_OF_ONE) as file:
+            return Grid(group, run, last[0], *_embedded(file.read()))
     except Exception:  # Pillow raises whatever it stumbles over in a picture that is none
         return None
 

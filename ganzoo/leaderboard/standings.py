@@ -3,7 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 
 from ganzoo.leaderboard.board import Metric, Run, Standing
-from ganzoo.leaderboard.statistics import Sample, holm, interval_of, mean_interval, rank_intervals, sample_of, welch
+from ganzoo.leaderboard.statistics import (
+    Sample,
+    holm,
+    interval_of,
+    mean_interval,
+    rank_intervals,
+    rounded,
+    sample_of,
+    welch,
+)
 
 SIGNIFICANT = 0.05
 Samples = Mapping[int, Sample]  # by the group's place in its table
@@ -39,11 +48,12 @@ def _values(groups: Sequence[Sequence[Run]], score: Callable[[Run], float | None
 
 def _ranks(samples: Samples, lower_is_better: bool) -> dict[int, int]:
     """1 is the best; equal means share the better rank."""
-    sign = 1 if lower_is_better else -1
-    first: dict[float, int] = {}
-    for place, mean in enumerate(sorted(sign * sample.mean for sample in samples.values()), start=1):
-        first.setdefault(mean, place)
-    return {group: first[sign * sample.mean] for group, sample in samples.items()}
+    import numpy as np
+
+    means = np.array([sample.mean for sample in samples.values()])
+    means = rounded(means if lower_is_better else -means)
+    ranks = 1 + np.searchsorted(np.sort(means), means)
+    return dict(zip(samples, ranks.tolist(), strict=True))
 
 
 def _p_values(samples: Samples, ranks: Mapping[int, int]) -> dict[int, float]:

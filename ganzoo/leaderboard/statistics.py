@@ -80,18 +80,19 @@ def interval_of(sample: Sample) -> Interval:
 
 
 def welch(one: Sample, other: Sample) -> Difference | None:
-    """one - other, for means of groups whose spreads may differ. None: too few values to tell.
+    """one - other, for means of groups whose spreads may differ. None: too few values to tell, or a spread of only one.
 
     An exact number, such as a published one without a spread, is Sample(mean, 0.0, 1): it can be compared with a group
-    of two or more. Two groups without any spread differ with certainty (p = 0) or not at all (p = 1).
+    of two or more. Two groups without any spread differ with certainty (p = 0) or not at all (p = 1); so do an infinite
+    number and a finite one, but nothing is known of two infinite ones, nor of NaN (p = 1).
     """
-    if one.n < 2 and other.n < 2:
+    if (one.n < 2 and other.n < 2) or any(sample.n < 2 and sample.spread for sample in (one, other)):
         return None
     difference = one.mean - other.mean
     parts = [(sample.spread**2 / sample.n, sample.n - 1) for sample in (one, other)]
     variance = sum(part for part, _ in parts)
     if variance == 0:
-        return Difference(difference, difference, difference, 1.0 if difference == 0 else 0.0)
+        return Difference(difference, difference, difference, 0.0 if abs(difference) > 0 else 1.0)  # NaN is not above 0
     freedom = 1 / sum((part / variance) ** 2 / n for part, n in parts if n)  # Welch and Satterthwaite's
     error = math.sqrt(variance)
     half = _quantile(freedom) * error
@@ -137,13 +138,25 @@ def rank_intervals(groups: Sequence[Sequence[float]], lower_is_better: bool) -> 
     if not any(len(values) > 1 for values in groups):
         return [None for _ in groups]
     means = _resampled_means(groups, _resamples(len(groups)))
-    if not lower_is_better:
-        means = -means
+    means = rounded(means if lower_is_better else -means)
     ranks = np.stack([np.searchsorted(np.sort(row), row) for row in means]) + 1
     ranks.sort(axis=0)
     tail = (1 - CONFIDENCE) / 2 * (len(ranks) - 1)
     low, high = ranks[math.floor(tail)], ranks[math.ceil(len(ranks) - 1 - tail)]
     return [(int(low[g]), int(high[g])) if len(values) > 1 else None for g, values in enumerate(groups)]
+
+
+def rounded(values: "np.ndarray") -> "np.ndarray":
+    """To 40 bits, some 12 digits: what is equal but for the rounding of a computation is the same.
+
+    >>> import numpy as np
+    >>> rounded(np.array([0.1 + 0.2])) == rounded(np.array([0.3])), rounded(np.array([0.30000001])) == rounded(0.3)
+    (array([ True]), array([False]))
+    """
+    import numpy as np
+
+    parts, powers = np.frexp(values)
+    return np.asarray(np.ldexp(np.round(parts * 2.0**40), powers - 40))
 
 
 def _resamples(groups: int) -> int:

@@ -56,7 +56,7 @@ def _plots(table: Table, number: int) -> Iterator[str]:
     """Of one score at a time, over each axis."""
     plots = plots_of(table)
     if not plots:
-        yield paragraph("No finished run has logged its scores twice, so there is nothing to plot.", "soft")
+        yield paragraph("No finished run has logged a score of this table twice: there is nothing to plot.", "soft")
         return
     options = "".join(f"<option>{escape(name)}</option>" for name in plots)
     select = f'<select class="score" id="score-{number}">{options}</select>'

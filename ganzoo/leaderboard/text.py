@@ -9,7 +9,13 @@ from ganzoo.leaderboard.cells import LONGEST, READING, Cells, cells_of, shown_fo
 
 UNREADABLE = "Not read, and in no table:"
 NOTE = 2000  # characters of a note
-ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "`": "&#96;", "|": "\\|"}
+ENTITIES = str.maketrans(
+    {
+        **{"&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "`": "&#96;", "|": "\\|"},
+        **{"@": "&#64;", "#": "&#35;"},  # of an address, a person or an issue GitHub makes a link; # is a heading, too
+    }
+)
+LINK = re.compile(r"\w+:(?=//)|www\.(?=\w)", re.IGNORECASE)
 
 
 def markdown(board: Board, level: int = 2) -> str:
@@ -23,7 +29,7 @@ def markdown(board: Board, level: int = 2) -> str:
         parts += _markdown_table(table, level)
     parts.append(READING if board.tables else "There are no runs.")
     if board.footnotes:
-        parts += [UNREADABLE, "\n".join(f"- {markdown_text(line)}" for line in shown_footnotes(board))]
+        parts += [UNREADABLE, "\n".join(f"- {_block(line)}" for line in shown_footnotes(board))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -44,7 +50,16 @@ def markdown_row(cells: Sequence[str]) -> str:
 
 
 def _paragraph(note: str) -> str:
-    return markdown_text(visible(note, limit=NOTE))
+    return _block(visible(note, limit=NOTE))
+
+
+def _block(text: str) -> str:
+    r"""A text that begins a line, where -, + and a number would make a list.
+
+    >>> print(_block("- a"), _block("1. a"), _block("   -1.5"))
+    \- a 1\. a \-1.5
+    """
+    return re.sub(r"^(\d*)([-+=]|(?<=\d)[.)])", r"\1\\\2", markdown_text(text.strip()))
 
 
 def markdown_text(text: str) -> str:
@@ -53,10 +68,10 @@ def markdown_text(text: str) -> str:
     >>> print(markdown_text("a|b <i> *x* feature_matching _y_ [z](u) $m$"))
     a\|b &lt;i&gt; \*x\* feature_matching \_y\_ \[z\](u) \$m\$
     """
-    plain = "".join(ENTITIES.get(char, char) for char in visible(text, limit=NOTE))
+    plain = visible(text, limit=NOTE).translate(ENTITIES)
     plain = re.sub(r"([*~$\[\]])", r"\\\1", plain)
     plain = re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", plain)  # within a word it is only itself
-    return re.sub(r"(https?|ftp):(?=//)|www\.(?=\w)", lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", plain)
+    return LINK.sub(lambda found: f"{found[0][:-1]}&#{ord(found[0][-1])};", plain)
 
 
 def latex(board: Board) -> str:

@@ -14,16 +14,16 @@ from ganzoo.errors import InputError, told_in_a_line
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.evaluation.scores import SCORES
 from ganzoo.leaderboard.board import Footnote, Run
-from ganzoo.leaderboard.recorded import Unreadable, run_without_record
+from ganzoo.leaderboard.recorded import Unreadable, number, run_without_record
 from ganzoo.leaderboard.runs import Found
-from ganzoo.records.run_files import finite, whole_number
+from ganzoo.records.run_files import whole_number
 from ganzoo.records.run_state import Status
 from ganzoo.records.tracking import logged_in
 
 SCHEME = "wandb://"
 STATES: Mapping[str, Status] = {"running": "running", "failed": "failed", "crashed": "interrupted", "killed": "stopped"}
 LOGGED = "evaluation/"  # before a score's name, as training logs it
-UNTOLD = "W&B"  # in the place of hashes that it does not have: no record's is this
+UNTOLD = "W&B"  # in the place of hashes that it does not have: no record's begins like this
 
 
 def read_project(source: str) -> Found:
@@ -74,8 +74,8 @@ def _run(told: Any, source: str) -> Run | Footnote:
         images_seen=whole_number(summary.get("images_seen")),
         scoring=_scoring(run.protocol),
         extractor=UNTOLD,
-        reference=UNTOLD,
-        last={name: value for name in SCORES if (value := finite(summary.get(f"{LOGGED}{name}"))) is not None},
+        reference=f"{UNTOLD} {run.config.get('data.path') or ''}".strip(),
+        last={name: value for name in SCORES if (value := number(summary.get(f"{LOGGED}{name}"))) is not None},
     )
 
 

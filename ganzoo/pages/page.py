@@ -40,7 +40,7 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
     """
     from plotly.offline import get_plotlyjs
 
-    return Template(files("ganzoo.pages").joinpath("page.html").read_text()).substitute(
+    text = Template(files("ganzoo.pages").joinpath("page.html").read_text()).substitute(
         title=escape(title),
         body=body,
         style=style,
@@ -50,6 +50,7 @@ def page(title: str, body: str, style: str = "", script: str = "") -> str:
         dark=DARK,
         templates=in_script({"light": _template("plotly_white", LIGHT), "dark": _template("plotly_dark", DARK)}),
     )
+    return text.encode(errors="backslashreplace").decode()  # half a character, as in a name that is no UTF-8, is told
 
 
 def plot_section(plot: Plot) -> str:

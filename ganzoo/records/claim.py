@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ganzoo.errors import GanzooError
+from ganzoo.records.run_files import open_regular
 
 LEASE_SECONDS = 90.0  # so long a claim of another machine holds after it was last touched
 TOUCH_SECONDS = 15.0
@@ -174,7 +175,7 @@ def _own_file(claims: Path) -> tuple[BinaryIO, Path]:
 def _is_alive(claim: Path) -> bool:
     """Whether the process that made the claim still runs, or may."""
     try:
-        with claim.open("rb") as file:
+        with open_regular(claim) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

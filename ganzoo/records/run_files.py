@@ -4,6 +4,7 @@ A run may be killed, resumed or removed while somebody looks. So nothing here ra
 is not what it should be is nothing.
 """
 
+import errno
 import json
 import math
 import os
@@ -11,7 +12,8 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from stat import S_ISREG
+from typing import Any, BinaryIO
 
 TAIL = 200  # bytes before the place to go on reading from: the seconds in them are those of no other line
 LAST_LINES = 20_000  # bytes of the end of the file, in which the last line is: all that is read without a metric
@@ -58,7 +60,7 @@ class MetricsFile:
 
     def _new_lines(self) -> list[bytes]:
         """The whole lines that were not there; all of them where the file is another one than the one read before."""
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             if self.metric is None and not self._offset:
                 self._offset = max(file.seek(0, os.SEEK_END) - LAST_LINES, 0)
             file.seek(self._offset - len(self._tail))
@@ -92,6 +94,25 @@ class MetricsFile:
             self._values[updates] = self.value
 
 
+class NoFile(OSError):
+    """It is none that could be read to its end: `strerror` says why."""
+
+
+def open_regular(path: Path, most: int | None = None) -> BinaryIO:
+    """A file to read, of at most so many bytes: who opens a pipe would wait for whoever writes to it.
+
+    Raises:
+        OSError: there is none; NoFile: it is a pipe, a folder or the like, or larger.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    status = os.fstat(descriptor)
+    if S_ISREG(status.st_mode) and (most is None or status.st_size <= most):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    problem = f"has more than {most:,} bytes" if S_ISREG(status.st_mode) else "is no file"
+    raise NoFile(errno.EINVAL, f"{path.name} {problem}")
+
+
 def stamp_of(path: Path) -> tuple[int, int, int]:
     """What is another one when the file has changed."""
     try:
@@ -121,7 +142,8 @@ def parsed(text: bytes) -> dict[str, Any]:
 def record_in(path: Path) -> dict[str, Any]:
     """record.json; empty where there is none."""
     try:
-        return parsed(path.read_bytes())
+        with open_regular(path) as file:
+            return parsed(file.read())
     except OSError:
         return {}
 
@@ -133,7 +155,8 @@ def budget_in(config: Path) -> int | None:
     and one in C dies of a file that is nested deep enough.
     """
     try:
-        found = BUDGET.search(config.read_bytes())
+        with open_regular(config) as file:
+            found = BUDGET.search(file.read())
     except OSError:
         return None
     return int(found[1]) if found else None

@@ -12,6 +12,7 @@ from ganzoo.leaderboard.comparing import board_of
 
 SCORING = {"name": "digits-v1", "num_fake": 500, "metrics": ["fid", "precision_recall"], "primary": "fid", "seed": 0}
 EVIL = "</script><script>alert('x')</script><img src=http://evil.example/x onerror=alert(1)>\n\"quoted\" 'single' | \\"
+EVIL += "\ud800"  # half a character, as in a directory's name that is no UTF-8
 LONG = "x" * 10_000
 UPDATES = (0, 100, 200, 300, 400)
 
@@ -62,7 +63,7 @@ def left_behind(run: Run) -> Run:
     ]
     losses = [_line(at, **{"generator/loss": 0.5}) for at in range(0, 400, 25)]
     (run.path / "metrics.jsonl").write_text("".join([*losses, *lines]))
-    shade = random.Random(str(run.path)).randrange(256)
+    shade = random.Random(ascii(str(run.path))).randrange(256)
     for at in (0, 400):
         picture = Image.new("RGB", (68, 68), (shade, at // 2, 128))
         picture.paste((255 - shade, 255, 0), (0, 0, 34, 34))

@@ -11,6 +11,8 @@ from typing import Any
 from ganzoo.config import to_plain
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.experiment import load_experiment
+from ganzoo.leaderboard.board import Board, Run, Table
+from ganzoo.leaderboard.recorded import run_of_record
 
 ROOT = Path(__file__).parents[2]
 SCORES = {"fid": 10.0, "kid": 0.5, "inception_score": 8.0, "precision": 0.7, "recall": 0.6, "density": 0.9}
@@ -44,18 +46,7 @@ def record_of(
 ) -> dict[str, Any]:
     """A record with those scores at the end, and a tenth better at its best; `others` replaces keys of it."""
     config = config_of(changes or {}, seed)
-    last = {**SCORES, **(scores or {})}
     updates = config["budget"]["generator_updates"]
-    evaluation = {
-        "protocol": {**_base()[1], "name": config["evaluation"]["protocol"]},
-        "extractor": {"name": "digits", "weights_sha256": "3550980c" * 8},
-        "reference": {**config["data"], "count": 1297, "sha256": "382bc9f1" * 8},
-        "first": {name: 5 * value for name, value in last.items()},
-        "last": {"generator_updates": updates, "scores": last},
-        "best": {"generator_updates": updates // 2, "scores": {name: 0.9 * value for name, value in last.items()}},
-        "floor": {name: 0.1 * value for name, value in SCORES.items()},
-        "seconds": 1.0,
-    }
     made = {
         "record_version": 1,
         "status": status,
@@ -74,9 +65,23 @@ def record_of(
         "config": config,
         "seconds": 36.0,
         "images_per_second": 1000.0,
-        "evaluation": evaluation,
+        "evaluation": _evaluation(config, {**SCORES, **(scores or {})}),
     }
     return {**made, **others}
+
+
+def _evaluation(config: Mapping[str, Any], last: Mapping[str, float]) -> dict[str, Any]:
+    updates = config["budget"]["generator_updates"]
+    return {
+        "protocol": {**_base()[1], "name": config["evaluation"]["protocol"]},
+        "extractor": {"name": "digits", "weights_sha256": "3550980c" * 8},
+        "reference": {**config["data"], "count": 1297, "sha256": "382bc9f1" * 8},
+        "first": {name: 5 * value for name, value in last.items()},
+        "last": {"generator_updates": updates, "scores": dict(last)},
+        "best": {"generator_updates": updates // 2, "scores": {name: 0.9 * value for name, value in last.items()}},
+        "floor": {name: 0.1 * value for name, value in SCORES.items()},
+        "seconds": 1.0,
+    }
 
 
 def write_run(folder: Path, record: Any, indent: int | None = None) -> Path:
@@ -95,3 +100,21 @@ def write_many(folder: Path, runs: int, seeds: int = 5) -> None:
         status = "diverged" if draw.random() < 0.02 else "done"
         record = record_of(seed, changes, scores, status)
         write_run(folder / f"{changes['variant.name']}" / f"run-{number:05d}", record, indent=2)
+
+
+def write_config(folder: Path, config) -> Path:
+    """A run that has not ended: its config.yaml."""
+    from omegaconf import OmegaConf
+
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(config)))
+    return folder
+
+
+def runs_of(*records: Mapping[str, Any]) -> list[Run]:
+    return [run_of_record(record, path=None, source=f"run {number}") for number, record in enumerate(records)]
+
+
+def only(board: Board) -> Table:
+    (table,) = board.tables
+    return table

@@ -73,7 +73,7 @@ def test_of_many_groups_five_are_named(tmp_path):
     ("scores", "says"),
     [
         ({"a": [3.0, 4.0]}, "Only dcgan has a score: fid 3.5 ± 6.4 (2 seeds)."),
-        ({}, "No finished run has a score, so there is nothing to compare yet."),
+        ({}, "No finished run has a score to compare by."),
     ],
 )
 def test_nothing_to_compare_with(tmp_path, scores, says):

@@ -1,6 +1,7 @@
 """The page of a board: what it says, holds and draws is of these runs, and nothing of a run is taken for HTML."""
 
 import base64
+import os
 import re
 import subprocess
 import sys
@@ -39,7 +40,7 @@ def test_the_page_loads_nothing(tmp_path):
     written = (tmp_path / "board" / "index.html").read_text()
     style = written[written.index("<style>") : written.index("</style>")]
     assert "url(" not in style and "@import" not in style
-    assert written.count("<script") == written.count("</script>") == page.tags.count("script")
+    assert page.tags.count("script") == 3 + len(page.data)  # the page's own, plotly's, and the one that draws
 
 
 def test_it_begins_with_the_answer(tmp_path):
@@ -124,6 +125,44 @@ def test_what_differs_between_groups(tmp_path):
     assert other == {"variant.name": "hinge", "variant.latent_dim": "8", "optimizer.betas": "[0.5, 0.9]"}
 
 
+def test_groups_of_several_tables_are_told_by_their_table_and_budget(tmp_path):
+    longer = {"asked_updates": 900, "generator_updates": 900, "budget.generator_updates": 900}
+    runs = [made_run(tmp_path / str(seed), seed=seed) for seed in range(2)]
+    found = differences(board_of([*runs, made_run(tmp_path / "x", **longer)]))
+    assert found is not None and found["labels"] == ["dcgan", "dcgan"]
+    assert found["tables"] == [
+        {"title": "digits, 400 generator updates, digits-v1", "groups": 1},
+        {"title": "digits, 900 generator updates, digits-v1", "groups": 1},
+    ]
+    assert (found["keys"], found["values"]) == (["budget.generator_updates"], [["400"], ["900"]])
+
+
+def test_long_settings_are_compared_whole(tmp_path):
+    long = [LONG + end for end in "ab"]
+    runs = [made_run(tmp_path / end[-1], **{"x.note": end, "x.notes": [end], "x.same": LONG}) for end in long]
+    found = differences(board_of(runs))
+    assert found is not None and found["keys"] == ["x.note", "x.notes"]
+    assert found["values"] == [[end, f'["{end}"]'] for end in long]
+
+
+def test_the_best_of_another_score_than_the_primary_is_named_for_what_it_is(tmp_path):
+    board = board_of([made_run(tmp_path / str(seed), seed=seed) for seed in range(2)], metrics=["precision"])
+    (table,) = tables_of(page_of(board, tmp_path))
+    about = {column["name"]: column["about"] for column in table["columns"]}
+    assert about["precision at best fid"] == "mean over seeds at the checkpoint with the best fid of each run"
+    (table,) = tables_of(page_of(usual_board(tmp_path / "usual"), tmp_path))
+    assert "best fid" in [column["name"] for column in table["columns"]]
+
+
+def test_a_directory_whose_name_is_no_utf8(tmp_path):
+    name = os.fsdecode(b"bad\xff")
+    folder = tmp_path / "runs" / name
+    run = left_behind(made_run(folder))
+    (table,) = tables_of(page_of(board_of([run], [Footnote(source=str(folder), problem="x")]), tmp_path))
+    (link,) = [cell for cell in table["rows"][0]["runs"][0]["cells"] if isinstance(cell, dict)]
+    assert link["href"].endswith("/bad%FF") and "bad\\udcff: x" in (tmp_path / "board" / "index.html").read_text()
+
+
 def test_what_differs_within_a_group_is_said_so(tmp_path):
     runs = [made_run(tmp_path / str(dim), "dcgan", dim, **{"variant.latent_dim": dim}) for dim in (1, 2)]
     board = board_of([*runs, made_run(tmp_path / "x", "hinge")], group_by=["variant.name"])
@@ -143,16 +182,21 @@ def test_footnotes_are_named_and_of_many_only_the_first(tmp_path):
     assert "runs/odd199: record.json is cut short" in text and "runs/odd200" not in text and "And 50 more." in text
 
 
+def page_with(folder: Path, text: str) -> Page:
+    """A page that has the text wherever something of a run may stand."""
+    run = made_run(folder / "a", text, 0, name=text, source=text, reason=text, hardware=text, **{f"x.{text}": text})
+    other = made_run(folder / "b", LONG, 0, status="failed", reason=LONG, last={}, best={})
+    section = Section(heading=text, about=[text], head=[text, "b"], rows=[[text, LONG]])
+    board = board_of([left_behind(run), other], [Footnote(source=text, problem=LONG)])
+    return page_of(board, folder, title=text, sections=[section])
+
+
 def test_nothing_of_a_run_becomes_a_tag(tmp_path):
-    run = made_run(tmp_path / "a", EVIL, 0, name=EVIL, source=EVIL, reason=EVIL, hardware=EVIL, **{f"x.{EVIL}": EVIL})
-    other = made_run(tmp_path / "b", LONG, 0, status="failed", reason=LONG, last={}, best={})
-    section = Section(heading=EVIL, about=[EVIL], head=[EVIL, "b"], rows=[[EVIL, LONG]])
-    board = board_of([left_behind(run), other], [Footnote(source=EVIL, problem=LONG)])
-    page = page_of(board, tmp_path, title=EVIL, sections=[section])
-    assert page.tags.count("script") == (tmp_path / "board" / "index.html").read_text().count("<script")
+    harmless, page = (page_with(tmp_path / name, text) for name, text in (("harmless", "harmless"), ("evil", EVIL)))
+    assert page.tags == harmless.tags and len(page.loads) == len(harmless.loads)
     assert not [each for each in page.loads if "evil.example" in each] and page.tags.count("img") == 1
     extra, table = tables_of(page)
-    assert extra["rows"][0]["cells"] == [EVIL, LONG]  # whole: the script cuts what it shows
+    assert "\\ud800" in page.text and extra["rows"][0]["cells"] == [EVIL, LONG]  # whole: the script cuts what it shows
     assert EVIL in [cell["text"] for cell in table["rows"][0]["runs"][0]["cells"] if isinstance(cell, dict)]
     assert LONG not in page.text
 

@@ -157,6 +157,56 @@ def test_two_configurations_are_compared(page):
     assert page.texts(".comparison .rows") == ["Their configurations are the same."]
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> Path:
+    """A group of 250 runs, 130 of one, and a table of another budget."""
+    folder = tmp_path_factory.mktemp("many")
+    runs = [made_run(folder / f"a{seed}", "a", seed, 1.0 + seed) for seed in range(250)]
+    runs += [made_run(folder / f"v{at}", f"v{at}", 0, 500.0 + at) for at in range(130)]
+    longer = {"asked_updates": 900, "generator_updates": 900, "budget.generator_updates": 900}
+    return written(board_of([*runs, made_run(folder / "longer", "a", **longer)]), folder)
+
+
+def test_a_row_of_many_runs_opens_to_the_first_and_a_button_brings_more(browser, many):
+    browser.open(many)
+    browser.all("button.opens")[0].click()
+    assert len(browser.all("tr.below tbody tr")) == 100
+    (more,) = browser.all("button.more")
+    assert more.text == "100 more of 250 runs"
+    more.send_keys(Keys.ENTER)
+    assert len(browser.all("tr.below tbody tr")) == 200 and more.text == "50 more of 250 runs"
+    more.send_keys(Keys.ENTER)
+    seeds = [row.split()[0] for row in browser.texts("tr.below tbody tr")]
+    assert seeds == [str(seed) for seed in range(250)] and not more.is_displayed()
+    (by_seed,) = [button for button in browser.all("tr.below th button") if button.text == "seed"]
+    by_seed.send_keys(Keys.ENTER)
+    by_seed.send_keys(Keys.ENTER)
+    assert browser.texts("tr.below tbody tr")[0].split()[0] == "249" and more.text == "100 more of 250 runs"
+
+
+def test_a_tall_window_has_as_many_rows_as_it_has_place_for(browser, many):
+    """Without scrolling, for there is nothing to scroll."""
+    browser.open(many, height=20_000)
+    assert len(groups(browser)) == 131 + 1
+    browser.open(many, height=500)
+    assert len(groups(browser)) == 100 + 1
+
+
+def test_groups_of_several_tables_are_chosen_under_their_tables(browser, many):
+    browser.open(many)
+    browser.script("document.querySelector('.comparison').scrollIntoView()")
+    one, other = wait_for(lambda: browser.all(".comparison select"))
+    tables = one.find_elements(By.CSS_SELECTOR, "optgroup")
+    assert [table.get_attribute("label") for table in tables] == [
+        "digits, 400 generator updates, digits-v1",
+        "digits, 900 generator updates, digits-v1",
+    ]
+    counts = [len(table.find_elements(By.CSS_SELECTOR, "option")) for table in tables]
+    assert counts == [131, 1]
+    Select(other).select_by_index(131)
+    assert browser.texts(".comparison tbody tr") == ["budget.generator_updates 400 900"]
+
+
 def test_plots_of_the_chosen_score(page):
     select = page.all("select.score")[0]
     assert [option.text for option in Select(select).options] == ["fid", "precision"]
@@ -196,7 +246,8 @@ def test_hostile_names_are_text(browser, tmp_path):
     assert legend.startswith("</script><script>")
     cell = browser.all("td[title^=xxxx]")[0]
     assert len(cell.text) == 121 and cell.get_attribute("title") == LONG
-    assert LONG in browser.texts("tr.below .whole")  # the opened row has all of it
+    whole = "return [...document.querySelectorAll('tr.below .whole')].some(e => e.innerText === arguments[0])"
+    assert browser.script(whole, LONG) and not browser.script(whole, LONG[1:])  # the opened row has all of it
     assert browser.script("return document.documentElement.scrollWidth") <= 390
 
 

@@ -13,7 +13,7 @@ from scipy import stats
 
 from ganzoo.leaderboard.board import Run
 from ganzoo.leaderboard.comparing import board_of
-from ganzoo.leaderboard.plots import MOST_POINTS, plots_of, points_of, read_scores
+from ganzoo.leaderboard.plots import MOST_POINTS, line_of, plots_of, read_scores
 from ganzoo.leaderboard.sample_grids import MOST_GRIDS, SIDE, grids_of
 
 
@@ -74,13 +74,38 @@ def test_only_what_every_seed_has_is_drawn(tmp_path):
         made_run(tmp_path / "2", seed=2),  # it has no file
     ]
     (group,) = board_of(runs).tables[0].groups
-    assert [(point.generator_updates, point.scores["fid"].mean) for point in points_of(group)] == [(0, 9.0), (20, 6.0)]
+    assert [(point.generator_updates, point.scores["fid"].mean) for point in line_of(group).points] == [
+        (0, 9.0),
+        (20, 6.0),
+    ]
+
+
+def test_of_how_many_seeds_a_line_is_the_plot_tells(tmp_path):
+    fids = {0: 9.0, 10: 8.0}
+    full = [logged(made_run(tmp_path / f"a{seed}", "a", seed, 1.0), fids) for seed in range(3)]
+    some = [logged(made_run(tmp_path / f"b{seed}", "b", seed, 2.0), fids) for seed in range(2)]
+    some.append(made_run(tmp_path / "b2", "b", 2, 2.0))  # it has no file
+    single = [logged(made_run(tmp_path / "c", "c", 0, 3.0), fids)]
+    switch = " A click on a name in the legend shows or hides its line."
+
+    def about(*runs):
+        return plots_of(board_of(runs).tables[0])["fid"][0].about
+
+    assert about(*full) == "Mean over seeds with its 95 % interval."
+    assert about(*full, *some, *single) == (
+        f"Mean over seeds with its 95 % interval. Of fewer: b (2 of 3 seeds), c (1 seed).{switch}"
+    )
+    assert about(*single) == "One seed a line: no mean and no interval."
+    few = [logged(made_run(tmp_path / "d0", "d", 0), fids), made_run(tmp_path / "d1", "d", 1)]
+    assert about(*few) == "One seed a line: no mean and no interval. Of fewer: dcgan (1 of 2 seeds).".replace(
+        "dcgan", "d"
+    )
 
 
 def test_long_lines_are_thinned_from_the_first_to_the_last(tmp_path):
     run = logged(made_run(tmp_path / "a"), {at: 1.0 + at for at in range(0, 10_000, 7)})
     (group,) = board_of([run]).tables[0].groups
-    places = [point.generator_updates for point in points_of(group)]
+    places = [point.generator_updates for point in line_of(group).points]
     assert len(places) == MOST_POINTS and places[0] == 0 and places[-1] == 9996 and places == sorted(places)
 
 
@@ -155,6 +180,6 @@ def test_the_order_of_reading_does_not_matter(tmp_path):
     """The same runs give the same page."""
     values = list(range(0, 50, 10))
     run = made_run(tmp_path / "a")
-    before = points_of(board_of([logged(run, {at: 1.0 + at for at in values})]).tables[0].groups[0])
+    before = line_of(board_of([logged(run, {at: 1.0 + at for at in values})]).tables[0].groups[0])
     random.Random(0).shuffle(values)
-    assert points_of(board_of([logged(run, {at: 1.0 + at for at in values})]).tables[0].groups[0]) == before
+    assert line_of(board_of([logged(run, {at: 1.0 + at for at in values})]).tables[0].groups[0]) == before

@@ -2,20 +2,15 @@
 
 import numpy as np
 import pytest
-from made_runs import record_of
+from made_runs import only, record_of, runs_of
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from ganzoo.errors import InputError
 from ganzoo.leaderboard.comparing import board_of
 from ganzoo.leaderboard.filters import matching
-from ganzoo.leaderboard.recorded import run_of_record
 
 FIDS = {"gan": [31.0, 33.5, 30.2], "wgan": [21.0, 20.1, 22.7, 21.9], "wgan_gp": [20.4, 21.5, 19.8]}
-
-
-def runs_of(*records):
-    return [run_of_record(record, path=None, source=f"run {number}") for number, record in enumerate(records)]
 
 
 def three_variants():
@@ -26,11 +21,6 @@ def three_variants():
             for seed, fid in enumerate(fids)
         )
     )
-
-
-def only(board):
-    (table,) = board.tables
-    return table
 
 
 def by_label(table):
@@ -141,22 +131,6 @@ def test_what_changes_the_training_makes_another_group_of_the_same_table(changes
     assert len({group.label for group in table.groups}) == 2
 
 
-def test_a_label_names_what_differs_and_no_more():
-    runs = runs_of(
-        record_of(0, {"variant.name": "gan", "variant.latent_dim": 8}),
-        record_of(0, {"variant.name": "wgan_gp", "variant.gp_weight": 10.0}),
-        record_of(0, {"variant.name": "wgan_gp", "variant.gp_weight": 1.0}),
-    )
-    labels = {group.label for group in only(board_of(runs)).groups}
-    assert labels == {"gan", "wgan_gp, gp_weight=10.0", "wgan_gp, gp_weight=1.0"}
-
-
-def test_labels_are_unique_where_very_long_values_look_alike():
-    runs = runs_of(*(record_of(0, {"variant.note": "x" * 500 + end}) for end in "ab"))
-    labels = [group.label for group in only(board_of(runs)).groups]
-    assert len(set(labels)) == 2 and max(map(len, labels)) < 200
-
-
 def test_of_the_same_seed_the_latest_counts_and_a_note_says_so():
     early = record_of(0, scores={"fid": 99.0}, ended="2026-01-01T00:00:00+00:00")
     late = record_of(0, scores={"fid": 5.0}, ended="2026-02-01T00:00:00+00:00")
@@ -236,6 +210,44 @@ def test_sort(sort, order):
     assert [group.label for group in table.groups] == order and table.sorted_by == (sort or "rank")
 
 
+def test_the_floor_is_that_of_a_run_that_has_one():
+    without = record_of(0, status="diverged")
+    without["evaluation"]["floor"] = {}
+    other = record_of(1, status="diverged")
+    other["evaluation"]["floor"] = {"fid": 77.0}
+    table = only(board_of(runs_of(without, other, record_of(2))))
+    assert table.floor["fid"] == 1.0  # of the finished one
+    assert only(board_of(runs_of(without, other))).floor == {"fid": 77.0}
+    assert only(board_of(runs_of(without))).floor == {}
+
+
+def test_a_table_without_the_metric_that_was_asked_for_says_so():
+    without = record_of(0, {"budget.generator_updates": 4000})
+    del without["evaluation"]["last"]["scores"]["kid"]
+    runs = runs_of(record_of(0), record_of(1), without)
+    having, lacking = board_of(runs, metrics=["kid"]).tables
+    assert ([metric.name for metric in having.metrics], having.primary) == (["kid"], "kid")
+    assert (list(lacking.metrics), lacking.primary) == ([], None)
+    assert "No finished run here has kid." in lacking.notes and not any("here has" in note for note in having.notes)
+    _, lacking = board_of(runs, metrics=["kid", "fid"]).tables
+    assert ([metric.name for metric in lacking.metrics], lacking.primary) == (["fid"], "fid")
+    assert "No finished run here has kid." in lacking.notes
+
+
+def test_means_that_only_rounding_tells_apart_share_a_rank():
+    assert np.mean([0.1, 0.2]) != 0.15
+    fids = {"gan": (0.1, 0.2), "wgan": (0.15, 0.15), "wgan_gp": (0.15, 0.150001)}
+    records = [
+        record_of(seed, {"variant.name": name}, {"fid": fid}) for name in fids for seed, fid in enumerate(fids[name])
+    ]
+    groups = by_label(only(board_of(runs_of(*records))))
+    assert {label: group.standings["fid"].rank for label, group in groups.items()} == {
+        "gan": 1,
+        "wgan": 1,
+        "wgan_gp": 3,
+    }
+
+
 def test_metric_chooses_the_columns_and_what_ranks():
     runs = runs_of(
         record_of(0, {"variant.name": "gan"}, {"fid": 1.0, "kid": 9.0}),
@@ -255,6 +267,10 @@ def test_where():
     assert len(matching(runs, ["data.flip=false"])) == 10  # and not 0
     with pytest.raises(InputError, match=r"no run is left; there data\.flip is False"):
         matching(runs, ["data.flip=0"])
+    long = runs_of(record_of(0, {"variant.note": "x" * 10_000}))
+    with pytest.raises(InputError) as raised:
+        matching(long, ["variant.note=y"])
+    assert "there variant.note is xxx" in str(raised.value) and len(str(raised.value)) < 300
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,27 @@ def test_what_is_in_a_block_of_code_is_an_example(page):
     assert lines[section.stop] == END and section.start > 7
 
 
+@pytest.mark.parametrize(
+    "marker, end",
+    [
+        (f"   {MARKER}", END),
+        ("<!--ganzoo leaderboard runs --metric fid-->", "<!--end-->"),
+        ("<!--  ganzoo  leaderboard  runs --metric fid  -->  ", f"  {END}"),
+    ],
+)
+def test_markers_may_be_written_in_other_ways(page, marker, end):
+    page.write_text(f"{marker}\n{end}\nbelow\n")
+    assert ganzoo("leaderboard", "--check", page).exit_code == 1
+    assert ganzoo("leaderboard", "--update", page).exit_code == 0
+    text = page.read_text()
+    assert text.startswith(f"{marker}\n\n**digits") and text.endswith(f"\n\n{end}\nbelow\n")
+    assert ganzoo("leaderboard", "--check", page).exit_code == 0
+
+
+def test_four_spaces_make_a_marker_code(page):
+    assert not list(sections_of([f"    {MARKER}", END], page, "leaderboard"))
+
+
 def test_another_commands_markers_are_not_ours(page):
     lines = ["<!-- ganzoo reproduce x -->", END, "<!-- ganzoo leaderboards -->", END]
     assert not list(sections_of(lines, page, "leaderboard"))
@@ -98,6 +119,10 @@ WRONG = {
     "no marker": ("# nothing\n", "there is no line"),
     "no end": (f"{MARKER}\n", "line 1: after .* there is no line"),
     "twice": (f"{MARKER}\n{MARKER}\n{END}\n", "line 2: a table begins, and the one of line 1 has no end"),
+    "another command's before the end": (
+        f"{MARKER}\nmine\n<!-- ganzoo reproduce x -->\n{END}\n",
+        "line 3: a table begins, and the one of line 1 has no end",
+    ),
     "quotes": (f"<!-- ganzoo leaderboard 'runs -->\n{END}\n", "line 1: No closing quotation"),
     "option": (f"<!-- ganzoo leaderboard runs --metrik fid -->\n{END}\n", "No such option"),
     "out": (f"<!-- ganzoo leaderboard runs --out x -->\n{END}\n", "takes no --out"),

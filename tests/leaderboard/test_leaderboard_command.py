@@ -53,6 +53,8 @@ def test_out_writes_every_format(runs, command, tmp_path):
     (table,) = told["tables"]
     assert [metric["name"] for metric in table["metrics"]] == ["kid", "fid"] and len(table["groups"]) == 1
     assert "<html" in (tmp_path / "board" / "index.html").read_text()
+    both = command("leaderboard", "--out", "again", "--format", "csv")
+    assert both.stdout == (tmp_path / "again" / "board.csv").read_text()
 
 
 @pytest.mark.parametrize(
@@ -65,14 +67,18 @@ def test_out_writes_every_format(runs, command, tmp_path):
         (["--sort", "rnk"], "did you mean 'rank'"),
         (["--metric", "fidd"], "did you mean 'fid'"),
         (["--json", "--format", "csv"], "--json: is --format json"),
-        (["--out", "file/board"], "file/board"),
     ],
 )
 def test_mistakes_are_answered_in_a_paragraph(runs, command, tmp_path, words, told):
-    (tmp_path / "file").write_text("")
     done = command("leaderboard", *words)
-    assert done.returncode in (1, 2) and told in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2 and told in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+def test_where_nothing_can_be_written_the_command_fails(runs, command, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = command("leaderboard", "--out", "file/board")
+    assert (done.returncode, done.stdout) == (1, "") and "file/board/board.md: cannot be written" in done.stderr
 
 
 def test_without_runs_the_answer_is_what_makes_them(command):

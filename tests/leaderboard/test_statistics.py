@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from ganzoo.leaderboard.statistics import Sample, holm, mean_interval, rank_intervals, sample_of, welch
+from ganzoo.leaderboard.statistics import Sample, holm, mean_interval, rank_intervals, rounded, sample_of, welch
 
 
 def drawn(seed: int, n: int, mean: float = 0.0, spread: float = 1.0) -> list[float]:
@@ -59,6 +59,9 @@ def test_welch_with_a_published_number_that_is_exact_is_the_test_of_one_group():
 
 def test_welch_where_there_is_nothing_to_estimate():
     assert welch(Sample(1.0, 0.0, 1), Sample(2.0, 0.0, 1)) is None
+    for other in (Sample(2.0, 0.0, 3), Sample(2.0, 1.0, 3)):
+        assert welch(Sample(1.0, 0.1, 1), other) is welch(other, Sample(1.0, 0.1, 1)) is None  # a spread of one value
+        assert welch(Sample(1.0, 0.0, 1), other) is not None
     differ, same = welch(Sample(1.0, 0.0, 3), Sample(2.0, 0.0, 3)), welch(Sample(1.0, 0.0, 3), Sample(1.0, 0.0, 3))
     assert (differ.mean, differ.low, differ.high, differ.p_value) == (-1.0, -1.0, -1.0, 0.0)
     assert (same.low, same.high, same.p_value) == (0.0, 0.0, 1.0)
@@ -86,6 +89,19 @@ def test_a_group_of_one_seed_has_no_rank_interval_and_its_value_counts():
 
 def test_equal_means_share_the_better_rank():
     assert rank_intervals([[3.0, 3.0], [3.0, 3.0], [4.0, 4.0]], lower_is_better=True) == [(1, 1), (1, 1), (3, 3)]
+    assert np.mean([0.1] * 3) != np.mean([0.1] * 2)  # what rounding leaves makes no difference
+    for lower in (True, False):
+        assert rank_intervals([[0.1] * 3, [0.1] * 2], lower) == [(1, 1), (1, 1)]
+        apart = rank_intervals([[0.1] * 3, [0.1 * (1 + 1e-9)] * 2], lower)
+        assert apart == ([(1, 1), (2, 2)] if lower else [(2, 2), (1, 1)])
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-9, 1.0, 1e99])
+def test_what_is_rounded_away_is_as_small_beside_small_numbers_as_beside_large_ones(scale):
+    values = np.array([0.3, 0.1 + 0.2, 0.3 * (1 + 1e-10), 0.0, -0.3]) * scale
+    one, same, other, nothing, negative = rounded(values)
+    assert one == same == -negative and one < other and nothing == 0
+    assert rounded(values) == pytest.approx(values, rel=1e-11)
 
 
 def test_rank_intervals_hold_the_true_rank_about_as_often_as_they_say():

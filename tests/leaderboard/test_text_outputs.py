@@ -5,6 +5,7 @@ import html
 import io
 import json
 import re
+import unicodedata
 
 import pytest
 from made_runs import record_of
@@ -33,6 +34,14 @@ HOSTILE = {
     "long": "x" * 10_000,
     "surrogate": "a\ud800b",
     "quotes": '"a",\'b\',""c',
+    "full-width formula": "＝1+1",
+    "formula after a space": " ﹢1",
+    "address": "HTTPS://evil.example Www.evil.example mailto:a@evil.example @somebody #12 owner/name#3",
+    "heading": "# h",
+    "list": "- x",
+    "sum": "+ x",
+    "number": "12. x",
+    "code": "        x",
     "foreign": "生成 générateur ∇",
 }
 
@@ -62,7 +71,10 @@ def test_markdown_of_hostile_names(name):
     text = markdown(hostile_board(HOSTILE[name]))
     rows = list(markdown_rows(text))
     assert len(rows) == 2 + 3 and len({len(row) for row in rows}) == 1  # two groups and the floor
-    assert not re.search(r"<|(?<!\\)[\[\]*~$]|`|://|\x1b|\u202e|\r|\u2028", text)
+    assert not re.search(r"<|(?<!\\)[\[\]*~$]|`|://|(?i:www\.)|@|\x1b|\u202e|\r|\u2028", text)
+    assert not re.search(r"(?<!&)#", text.removeprefix("## "))
+    lines = [line.removeprefix("- ") for line in text.splitlines() if not line.startswith("| ")]
+    assert not [line for line in lines if re.match(r"\s|[-+=]|\d+[.)]|# ", line)]
     assert "20.5 ± 3.2" in text
     assert max(map(len, text.splitlines())) < 10_000
     text.encode()
@@ -79,7 +91,7 @@ def test_csv_of_hostile_names(name):
     rows = list(csv.reader(io.StringIO(csv_text(hostile_board(HOSTILE[name]))), strict=True))
     assert len(rows) == 3 and len({len(row) for row in rows}) == 1
     for cell in (cell for row in rows for cell in row):
-        assert not cell.startswith(("=", "+", "@")) and cell.isprintable()
+        assert not unicodedata.normalize("NFKC", cell).strip().startswith(("=", "+", "@")) and cell.isprintable()
     told = dict(zip(rows[0], rows[1], strict=True))
     other = dict(zip(rows[0], rows[2], strict=True))
     numbers = told if told["seeds"] == "2" else other
@@ -140,6 +152,16 @@ def test_a_whole_table_in_markdown():
     assert rows[2][:6] == ["1", "wgan", "3", "11.0 ± 2.5", "9.9 ± 2.2", "best"]
     assert rows[3][:6] == ["2", "gan", "3", "31.0 ± 2.5", "27.9 ± 2.2", "yes (p &lt; 0.0001)"]
     assert rows[3][-1] == "3 done, 1 diverged" and rows[4][1] == "(real samples)"
+
+
+def test_the_best_of_another_score_than_the_primary_is_named_for_what_it_is():
+    """The best checkpoint is that of the best FID, and its KID need not be the best."""
+    runs = [run(seed) for seed in range(2)]
+    (table,) = board_of(runs, metrics=["kid"]).tables
+    assert "kid ↓ at best fid" in cells_of(table).columns and "best kid ↓" not in cells_of(table).columns
+    assert "kid ↓ at best fid" in fitting(cells_of(table), 200)[0].columns
+    (table,) = board_of(runs, metrics=["fid"]).tables
+    assert "best fid ↓" in cells_of(table).columns
 
 
 def test_texts_of_tests_and_intervals():
