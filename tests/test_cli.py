@@ -173,6 +173,7 @@ def test_lists_name_everything_there_is(tmp_path):
         "networks": list(dict.fromkeys([*GENERATORS.names(), *DISCRIMINATORS.names()])),
         "metrics": list(SCORES),
         "protocols": protocol_names(),
+        "tables": sorted(path.stem for path in (ROOT / "experiments" / "tables").glob("*.yaml")),
     }
     assert all(len(summary) > 20 for names in found.values() for summary in names.values())
 
