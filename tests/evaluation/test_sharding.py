@@ -100,7 +100,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict:
     return scores_on(1, tmp_path_factory.mktemp("cache"))[0]
 
 
-@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("world", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_every_process_has_the_scores_of_one(world, alone, tmp_path):
     for rank, said in enumerate(scores_on(world, tmp_path)):
         assert (said["of first rank"], said["own again"]) == (1, rank + 1)

@@ -101,6 +101,7 @@ def test_trials_are_trained_in_warm_processes_as_by_themselves(sweep):
     assert code == 0 and [claims_of(trial) for trial in sweep.trials()] == [["000001.json"]] * 4
 
 
+@pytest.mark.slow
 def test_trials_that_break_down_are_recorded_and_the_others_finish(sweep):
     troubles = ["none", "diverge", "raise", "allocate", "killed"]
     troubled = {"name": "troubled", "latent_dim": 4}
