@@ -57,7 +57,7 @@ SchedulerParameters=bf_interval=1,sched_interval=1,batch_sched_delay=0
 SlurmdParameters=config_overrides
 GresTypes=gpu
 ReturnToService=2
-KillWait=2
+KillWait=10
 MinJobAge=3600
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE

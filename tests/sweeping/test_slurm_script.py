@@ -195,12 +195,22 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path
     return stand_in(tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize(("number", "requeued"), [(signal.SIGUSR1, True), (signal.SIGTERM, False)])
-def test_only_ahead_of_the_time_limit_a_task_queues_itself_again(number, requeued, tmp_path, monkeypatch, slurm):
+@pytest.mark.parametrize(
+    ("number", "ending", "code", "requeued"),
+    [
+        (signal.SIGUSR1, "exit 143", 143, True),
+        (signal.SIGUSR1, "kill -KILL $$", 137, True),  # as SLURM does to the process that takes longer than KillWait
+        (signal.SIGUSR1, "exit 1", 1, False),
+        (signal.SIGTERM, "exit 143", 143, False),
+    ],
+)
+def test_only_ahead_of_the_time_limit_a_task_queues_itself_again(
+    number, ending, code, requeued, tmp_path, monkeypatch, slurm
+):
     """USR1 comes to the shell alone; TERM to all processes of the task, and once to each."""
     notes = slurm("scontrol", "exit 1")  # refuses, so that the script ends at once
     python = tmp_path / "python"
-    python.write_text(STOPPABLE)
+    python.write_text(STOPPABLE.replace("exit 143", ending))
     python.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(python))
     script = script_of(opened(tmp_path), JobArray())
@@ -213,7 +223,7 @@ def test_only_ahead_of_the_time_limit_a_task_queues_itself_again(number, requeue
             os.kill(int(process), number)
         os.kill(task.pid, number)
         assert task.stdout.read() == "stopped\n"
-    assert task.returncode == 143
+    assert task.returncode == code
     assert (notes.read_text() if notes.exists() else "") == ("requeue 4711_0\n" if requeued else "")
 
 
