@@ -30,6 +30,9 @@ class Commands(click.Group):
                 raise
             click.echo(f"ganzoo: {error}", err=True)
             context.exit(error.exit_code)
+        except click.UsageError as error:
+            click.echo(f"ganzoo: {error.format_message()}", err=True)
+            context.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("ganzoo: stopped", err=True)
             context.exit(130)

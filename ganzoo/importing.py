@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """For imports of what stays as long as the process: a million objects, among which nothing is garbage.
+    """For imports of what stays as long as the process: hundreds of thousands of objects, hardly one of them garbage.
 
     The collector is off meanwhile, and leaves them alone ever after: it does not look through them again and again
     while they grow, nor while training runs, nor when the process ends, and a fork shares them.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 # While jaxtyping's hook loads a module of ganzoo, Python finds no compiled file of what it imports, and compiles all
-# again: three thousand files, half a minute for every process of tests. So these are imported here, before.
+# again: nearly three thousand files in every process of tests. So these are imported here, before.
 import lightning  # noqa: F401
 import optuna.importance
 import optuna.visualization  # noqa: F401

@@ -368,3 +368,18 @@ def test_a_damaged_checkpoint_is_named(run_dir, arguments, damage: Callable[[Pat
 )
 def test_what_does_not_fit_together_is_refused(finished, arguments, says):
     refused(here(*(finished if word == "RUN" else word for word in arguments)), says)
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("leaderboard", "--format", "pdf"), "Invalid value for '--format': 'pdf' is not one of"),
+        (("list", "--jsn"), "Did you mean '--json'?"),
+        (("train", "--run-dir"), "Option '--run-dir' requires an argument."),
+        (("reproduce",), "Missing argument 'TABLE'."),
+    ],
+)
+def test_a_wrong_option_is_told_in_a_line(words, answer):
+    done = here(*words)
+    assert done.exit_code == 2 and done.stdout == ""
+    assert done.stderr.startswith("ganzoo: ") and answer in done.stderr and done.stderr.count("\n") == 1

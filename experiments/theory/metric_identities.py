@@ -6,7 +6,16 @@ Two independent sets of samples of one distribution stand for the data and for a
 metric_identities.json.
 """
 
+from typing import TYPE_CHECKING
+
 import report
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    Pair = tuple[Tensor, Tensor]  # real, fake: (n, DIMENSION)
 
 DIMENSION = 64
 SHIFT = 2.0  # distance of the means where there is one
@@ -54,14 +63,14 @@ def gaussian_scores(small: int, large: int, repeats: int) -> dict[str, dict[str,
     }
 
 
-def mean_fid(pairs) -> float:  # type: ignore[no-untyped-def]
+def mean_fid(pairs: "Sequence[Pair]") -> float:
     from ganzoo.evaluation.metrics.frechet import frechet_distance, gaussian_statistics
 
     distances = [frechet_distance(gaussian_statistics(real), gaussian_statistics(fake)) for real, fake in pairs]
     return sum(distances) / len(distances)
 
 
-def mean_kid(pairs) -> float:  # type: ignore[no-untyped-def]
+def mean_kid(pairs: "Sequence[Pair]") -> float:
     import torch
 
     from ganzoo.evaluation.metrics.kernel import kernel_distance

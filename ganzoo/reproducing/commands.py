@@ -63,6 +63,11 @@ def reproduce(table: str, **options: Any) -> None:
     Exit codes: 0 all is done, 1 some runs failed, or --check found FILE out of date, 3 none failed and some diverged,
     2 bad input, 130 or 143 stopped.
     """
+    click.get_current_context().exit(_reproduce(table, options))
+
+
+def _reproduce(table: str, options: dict[str, Any]) -> int:
+    """The exit code."""
     from ganzoo.reproducing.reading import read_table
     from ganzoo.reproducing.report import Report
     from ganzoo.reproducing.running import Computing, Training
@@ -75,7 +80,8 @@ def reproduce(table: str, **options: Any) -> None:
     _check_places(file, scale, options)
     work = (Computing if file.program else Training)(file, scale, options["runs"])
     if options["dry_run"]:
-        return _print_listed(work, scale, options["as_json"])
+        _print_listed(work, scale, options["as_json"])
+        return 0
     if options["retry_failed"]:
         work.retry_failed()
     if options["check"] is None:
@@ -83,9 +89,10 @@ def reproduce(table: str, **options: Any) -> None:
     outcomes = work.outcomes()
     report = Report(table=file, scale=scale, outcomes=outcomes, judgement=judge(file, scale, outcomes))
     if options["check"] is not None:
-        return check(report, options["check"])
+        check(report, options["check"])
+        return 0
     _show(report, options)
-    click.get_current_context().exit(_code_of(outcomes))
+    return _code_of(outcomes)
 
 
 def _check_places(table: "TableFile", scale: "Scale", options: dict[str, Any]) -> None:

@@ -69,9 +69,7 @@ def read_table(path: Path) -> TableFile:
     problems += [Problem("rows", f"{shorten(label)} is the label of two rows") for label in twice]
     labels = {row.label: row for row in rows} if len(rows) == len(found) else None
     claims = [read_claim(claim, f"claims[{at}]", metrics, labels, problems) for at, claim in _listed(right, "claims")]
-    program = located(right["program"], path) if not trained else None
-    if program is not None and not program.is_file():
-        problems.append(Problem("program", f"there is no such file: {right['program']}"))
+    program = _program(right, path, problems)
     if problems:
         raise InputError(path, problems)
     return TableFile(
@@ -90,6 +88,16 @@ def read_table(path: Path) -> TableFile:
         claims=tuple(claim for claim in claims if claim is not None),
         scales=scales,
     )
+
+
+def _program(right: Mapping[str, Any], path: Path, problems: list[Problem]) -> Path | None:
+    """What computes the rows; None: they are trained."""
+    if "program" not in right:
+        return None
+    program = located(right["program"], path)
+    if not program.is_file():
+        problems.append(Problem("program", f"there is no such file: {right['program']}"))
+    return program
 
 
 def _listed(right: Mapping[str, Any], key: str) -> Iterator[tuple[int, Any]]:
