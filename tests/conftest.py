@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ import scipy.optimize
 import scipy.stats  # noqa: F401
 import torch
 import torchvision.datasets  # noqa: F401
+import warm_processes
 from hypothesis import settings
 
 ROOT = Path(__file__).parent.parent
@@ -32,6 +34,28 @@ settings.load_profile("ganzoo")
 # Plugins of the test files that name them; as doctests they would be imported too early to be rewritten.
 collect_ignore = ["chromium_fixtures.py", "slurm_fixtures.py"]
 
+# Files with the tests that take longest, longest first: begun last, one would keep a worker while the others wait.
+LONGEST = [
+    "cluster/test_jobs.py",
+    "sweeping/test_wandb_agents.py",
+    "cluster/test_job_arrays.py",
+    "sweeping/test_chaos.py",
+    "training/test_learning.py",
+    "variants/test_two_processes.py",
+    "test_theory.py",
+    "training/test_exact.py",
+    "test_docs.py",
+    "test_fuzz.py",
+    "sweeping/test_wandb_engine.py",
+    "sweeping/test_pool.py",
+    "evaluation/metrics/test_frechet.py",
+    "cluster/test_mini_cluster.py",
+    "reproducing/test_reproduce.py",
+    "evaluation/test_sharding.py",
+    "leaderboard/test_board_page_in_chromium.py",
+    "training/test_ranks.py",
+]
+
 TINY = (
     "data.resolution=8",
     "data.batch_size=16",
@@ -44,6 +68,12 @@ TINY = (
     "evaluation.protocol=null",
     "samples.every_generator_updates=null",
 )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files are dealt to the workers in this order."""
+    places = {ROOT / "tests" / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +101,19 @@ def inception_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     path.unlink()  # 100 MB; pytest keeps the folders of its last runs
 
 
+@pytest.fixture(scope="session")
+def warm_server() -> Iterator[socket.socket]:
+    with warm_processes.server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def warm(warm_server: socket.socket) -> Iterator[None]:
+    """Pythons that this module's tests start are forked from one that has imported torch and lightning."""
+    with warm_processes.warm(warm_server):
+        yield
+
+
 @pytest.fixture
 def plugin(monkeypatch: pytest.MonkeyPatch) -> str:
     """The example plugin, on the Python path."""
@@ -91,8 +134,9 @@ def command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 def checkpoint_of(run_dir: Path) -> dict[str, Any]:
-    """The last checkpoint without what tells the time rather than the training."""
+    """The last checkpoint without what tells the time, or Lightning's turns, rather than the training."""
     checkpoint = torch.load(run_dir / "checkpoints" / "last.ckpt", weights_only=True)
+    del checkpoint["loops"]  # it counts how often it was asked for a batch: see callbacks/ahead.py
     for state in checkpoint["callbacks"].values():
         state.pop("seconds", None)
     for states in checkpoint["ganzoo"]["random_states"]:

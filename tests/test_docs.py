@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+pytestmark = pytest.mark.usefixtures("warm")
 README = (ROOT / "README.md").read_text()
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
 
@@ -57,7 +58,7 @@ def test_the_readmes_answer_to_a_mistake_is_the_real_one(folder):
 
 def test_the_readmes_python_runs(folder):
     (code,) = blocks("python")
-    done = run([sys.executable, "-W", "ignore", "-c", code + "\nassert samples.shape == (16, 2)"], folder)
+    done = run([sys.executable, "-c", code + "\nassert samples.shape == (16, 2)"], folder)
     assert done.returncode == 0, done.stderr
 
 

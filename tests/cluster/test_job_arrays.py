@@ -11,6 +11,7 @@ pytest_plugins = ["slurm_fixtures"]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(600)
 def test_the_trials_of_an_array_under_fire_are_those_of_the_local_engine(slurm):
     words = [sys.executable, str(ROOT / "benchmarks" / "arrays.py"), "--trials", "5", "--hits", "3"]

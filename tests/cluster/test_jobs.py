@@ -2,6 +2,7 @@
 
 import json
 import resource
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -10,21 +11,24 @@ from typing import Any
 
 import pytest
 import torch
+import warm_processes
 from conftest import DIGITS, ROOT, TINY, checkpoint_of, differences, metrics_of
 from mini_cluster import MiniCluster
 
 from ganzoo.records.run_directory import RunDirectory
+from ganzoo.records.run_files import stamp_of
+from ganzoo.records.starts import starts_of
 from ganzoo.training.run import train
 
 pytest_plugins = ["slurm_fixtures"]
 pytestmark = pytest.mark.slow
 
-# 200 updates of 30 ms: long enough to be hit on the way, and a checkpoint every 0.3 s
+# 200 updates of 50 ms: long enough to be hit three times on the way, and a checkpoint every 0.5 s
 SETTINGS = [
     *TINY,
     "trainer.accelerator=cpu",
     "plugins=[troubled_plugin]",
-    "variant={name: troubled, latent_dim: 4, seconds: 0.03}",
+    "variant={name: troubled, latent_dim: 4, seconds: 0.05}",
     "checkpoint.every_generator_updates=10",
     "budget.generator_updates=200",
 ]
@@ -49,14 +53,10 @@ class Jobs:
         told = self.ganzoo("submit", DIGITS, *SETTINGS, *words, "--run-dir", name, "--json")
         return json.loads(told)["job"]
 
-    def reaches(self, name: str, updates: int, *, restart: int = 0) -> None:
-        """Waits until the run has logged so many updates, after so many starts before."""
+    def gets_on(self, name: str, *, restart: int = 0) -> None:
+        """Waits until the run, queued again so often, has written a checkpoint since."""
         run, end = RunDirectory(self.folder / name), time.monotonic() + 240
-        starts = run.path / "slurm" / "starts.jsonl"
-        while True:
-            begun = starts.exists() and starts.read_text().count("\n") > restart
-            if begun and any(line["generator_updates"] >= updates for line in run.lines()):
-                return
+        while len(starts := list(starts_of(run))) <= restart or stamp_of(run.last_checkpoint) == starts[-1].checkpoint:
             assert time.monotonic() < end, self.output(name)
             time.sleep(0.05)
 
@@ -68,10 +68,10 @@ class Jobs:
         assert record is not None and record["status"] == "done"
         return {**record, "restarts": int(shown["Restarts"])}
 
-    def requeued(self, job: str) -> None:
+    def requeued(self, job: str, restarts: int = 1) -> None:
         """Spares a job that SLURM runs again most of the seconds that it lets it wait, unless it runs again already."""
         end = time.monotonic() + 240
-        while (shown := self.cluster.show(job))["Restarts"] == "0":
+        while int((shown := self.cluster.show(job))["Restarts"]) < restarts:
             assert time.monotonic() < end, shown
             time.sleep(0.1)
         if shown["JobState"] == "PENDING":
@@ -92,8 +92,8 @@ class Jobs:
 
 @pytest.fixture(scope="module")
 def cluster(slurm: None) -> Iterator[MiniCluster]:
-    """Six nodes: a pair for what happens to nodes, so that it happens to one job only."""
-    with MiniCluster(nodes=6, cpus=8, grace_seconds=30) as cluster:
+    """Five nodes: a pair for each of two jobs, and one for what is short."""
+    with MiniCluster(nodes=5, cpus=8, grace_seconds=30) as cluster:
         yield cluster
 
 
@@ -103,10 +103,18 @@ def jobs(cluster: MiniCluster, tmp_path: Path) -> Jobs:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def limited(cluster: MiniCluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[Jobs, str]:
+    """A job that is longer than its time limit. What happens to it takes two minutes, in which others are looked at."""
+    jobs = Jobs(cluster, tmp_path_factory.mktemp("limited"))
+    words = ("--time", 2, "--sbatch=--signal=B:USR1@65", "variant.seconds=0.08", "budget.generator_updates=800")
+    return jobs, jobs.submit("limited", *words, f"--sbatch=--nodelist={cluster.nodes[4]}")
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, warm_server: socket.socket) -> Path:
     """Two processes of this machine, without SLURM, never stopped."""
     torch.set_num_threads(1)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, warm_processes.warm(warm_server):
         patch.syspath_prepend(str(ROOT / "tests"))
         patch.setenv("OMP_NUM_THREADS", "1")
         return train(DIGITS, [*SETTINGS, "trainer.devices=2"], run_dir=tmp_path_factory.mktemp("whole") / "run").path
@@ -115,44 +123,46 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ODD = "a 'b' \"c\" $(touch hurt) `touch hurt` %A ü"
 
 
-@pytest.mark.timeout(1200)
-def test_whatever_happens_to_a_job_it_ends_as_if_nothing_had(jobs, cluster, whole):
-    """Two nodes each, all at once: queued again, warned, cancelled and submitted again, preempted, without a node."""
-    on = dict(zip(("requeued", "preempted", "crashed"), zip(*[iter(cluster.nodes)] * 2, strict=True), strict=True))
-    on |= {ODD: on["requeued"], "cancelled": on["requeued"]}  # the one with the odd name is warned
-    ids = {
-        name: jobs.submit(name, "--nodes", 2, f"--sbatch=--nodelist={','.join(nodes)}", "tracking.wandb=auto")
-        for name, nodes in on.items()
-    }
-    for name in on:
-        jobs.reaches(name, 20)
-    cluster.run("scontrol", "requeue", ids["requeued"])
-    cluster.run("scancel", "--batch", "--signal=USR1", ids[ODD])
-    jobs.ganzoo("cancel", "cancelled")
-    better = f"--nodelist={','.join(on['preempted'])}"
+@pytest.mark.timeout(900)
+def test_whatever_happens_to_a_job_it_ends_as_if_nothing_had(jobs, cluster, whole, limited):
+    """Two jobs on two nodes each. One is warned, loses a node and is queued again; one is preempted, then cancelled."""
+    hit, spare = cluster.nodes[:2], cluster.nodes[2:4]
+    first, second = (
+        jobs.submit(name, "--nodes", 2, f"--sbatch=--nodelist={','.join(nodes)}", "tracking.wandb=auto")
+        for name, nodes in ((ODD, hit), ("preempted", spare))
+    )
+    jobs.gets_on(ODD)
+    cluster.run("scancel", "--batch", "--signal=USR1", first)
+    jobs.gets_on("preempted")
+    better = f"--nodelist={','.join(spare)}"
     cluster.submit("--partition=high", "--nodes=2", "--exclusive", better, "--output=/dev/null", "--wrap=true")
-    cluster.crash_node(on["crashed"][1])
-    cluster.revive_node(on["crashed"][1])
-    cluster.wait(ids["cancelled"], "CANCELLED")
-    assert RunDirectory(jobs.folder / "cancelled").read_record()["status"] == "stopped"
-    again = json.loads(jobs.ganzoo("submit", "--resume", "cancelled", "--json"))["job"]
-    for name in ("requeued", ODD, "crashed", "preempted"):
-        jobs.requeued(ids[name])
-    for name in on:
-        job, restarts = (again, 0) if name == "cancelled" else (ids[name], 1)
+    jobs.requeued(first, 1)
+    jobs.gets_on(ODD, restart=1)
+    cluster.crash_node(hit[1])
+    cluster.revive_node(hit[1])
+    jobs.requeued(second, 1)
+    jobs.gets_on("preempted", restart=1)
+    jobs.ganzoo("cancel", "preempted")
+    jobs.requeued(first, 2)
+    cluster.wait(second, "CANCELLED")
+    assert RunDirectory(jobs.folder / "preempted").read_record()["status"] == "stopped"
+    again = json.loads(jobs.ganzoo("submit", "--resume", "preempted", "--json"))["job"]
+    jobs.gets_on(ODD, restart=2)
+    cluster.run("scontrol", "requeue", first)
+    jobs.requeued(first, 3)
+    for name, job, restarts in ((ODD, first, 3), ("preempted", again, 0)):
         assert jobs.completes(job, name)["restarts"] == restarts, jobs.output(name)
         jobs.same_as(whole, name)
         assert len(jobs.ids_in_wandb(name)) == 1
     assert not list(jobs.folder.glob("**/hurt"))
 
 
-def test_a_job_longer_than_its_time_limit_goes_on_until_it_is_done(jobs, cluster):
+def test_a_job_longer_than_its_time_limit_goes_on_until_it_is_done(limited):
     """SLURM warns half a minute to a minute after the start: by itself, since a start beside others takes as long."""
-    limit = ("--time", 2, "--sbatch=--signal=B:USR1@65", "variant.seconds=0.08", "budget.generator_updates=900")
-    job = jobs.submit("limited", *limit)
+    jobs, job = limited
     jobs.requeued(job)
     assert jobs.completes(job, "limited")["restarts"] >= 1
-    assert [line["generator_updates"] for line in metrics_of(jobs.folder / "limited")] == list(range(1, 901))
+    assert [line["generator_updates"] for line in metrics_of(jobs.folder / "limited")] == list(range(1, 801))
 
 
 def test_what_slurm_refuses_and_what_does_not_fit_is_one_paragraph(jobs, cluster):

@@ -22,6 +22,8 @@ from ganzoo.records.claim import holder
 from ganzoo.reproducing.commands import SCALES
 from ganzoo.reproducing.table_file import SCALES as OF_TABLES
 
+pytestmark = pytest.mark.usefixtures("warm")
+
 
 class Command:
     """`ganzoo reproduce` on a file of its own, in the folder that it is run from."""

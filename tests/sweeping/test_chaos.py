@@ -9,6 +9,7 @@ from conftest import ROOT
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("warm")
 @pytest.mark.timeout(600)
 def test_a_sweep_that_is_killed_again_and_again_ends_as_one_left_alone():
     words = [sys.executable, str(ROOT / "benchmarks" / "chaos.py"), "--kills", "3", "--trials", "4", "--updates", "400"]

@@ -16,6 +16,7 @@ from conftest import DIGITS, ROOT, TINY, checkpoint_of, differences, metrics_of
 
 from ganzoo.records.claim import holder
 
+pytestmark = pytest.mark.usefixtures("warm")
 SWEEP = {
     "name": "little",
     "program": str(DIGITS),

@@ -33,6 +33,7 @@ SQUARE = {"x": {"min": -5.0, "max": 5.0}, "y": {"min": -5.0, "max": 5.0}}
 
 # A worker without training: it claims a trial, says its number, and ends it with the value of a parabola.
 # Arguments: the sweep file, the folder of runs, the number of trials, "finish" or "hang" (at the first trial).
+pytestmark = pytest.mark.usefixtures("warm")
 WORKER = f"""
 import json, sys, time
 from pathlib import Path

@@ -8,12 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import DIGITS, RING, ROOT, TINY, checkpoint_of, differences, metrics_of
 
 from ganzoo.errors import InputError
 from ganzoo.training.build import load_generator
 from ganzoo.training.run import resume, train
 
+pytestmark = pytest.mark.usefixtures("warm")
 SETTINGS = {
     "plain": [],
     "n_critic": ["variant.n_critic=5"],
@@ -37,12 +39,12 @@ def budget(updates: int) -> str:
     return f"budget.generator_updates={updates}"
 
 
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
-@pytest.mark.parametrize("workers", [0, 2])
-def test_stopped_and_resumed_equals_uninterrupted(tmp_path, settings, workers):
-    tiny = [*TINY, *settings, "checkpoint.every_generator_updates=4"]
-    if workers and "evaluation.protocol=digits-v1" not in settings:
-        tiny.append(f"data.num_workers={workers}")
+CASES = [(name, workers) for name in SETTINGS for workers in (0, 2) if (name, workers) != ("evaluated", 2)]
+
+
+@pytest.mark.parametrize(("name", "workers"), CASES)
+def test_stopped_and_resumed_equals_uninterrupted(tmp_path, name, workers):
+    tiny = [*TINY, *SETTINGS[name], "checkpoint.every_generator_updates=4", f"data.num_workers={workers}"]
     train(DIGITS, [*tiny, budget(12)], run_dir=tmp_path / "whole")
     train(DIGITS, [*tiny, budget(8)], run_dir=tmp_path / "parts")
     resume(tmp_path / "parts", [budget(11)])
@@ -73,11 +75,16 @@ WATCHED = {
 }
 
 
+@pytest.fixture(scope="module")
+def unwatched(tmp_path_factory) -> Path:
+    torch.set_num_threads(1)
+    return train(DIGITS, [*TINY, budget(7)], run_dir=tmp_path_factory.mktemp("unwatched") / "run").path
+
+
 @pytest.mark.parametrize("watch", WATCHED.values(), ids=WATCHED.keys())
-def test_watching_changes_no_weight(tmp_path, watch):
-    train(DIGITS, [*TINY, budget(7)], run_dir=tmp_path / "unwatched")
-    train(DIGITS, [*TINY, *watch, budget(7)], run_dir=tmp_path / "watched")
-    one, other = (checkpoint_of(tmp_path / name) for name in ("unwatched", "watched"))
+def test_watching_changes_no_weight(tmp_path, watch, unwatched):
+    watched = train(DIGITS, [*TINY, *watch, budget(7)], run_dir=tmp_path / "watched").path
+    one, other = checkpoint_of(unwatched), checkpoint_of(watched)
     for part in ("state_dict", "optimizer_states", "ganzoo", "GANData"):
         assert differences(one[part], other[part], part) == []
 

@@ -8,7 +8,7 @@ from conftest import DIGITS, RING, ROOT
 
 from ganzoo.training.run import train
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900), pytest.mark.usefixtures("warm")]
 
 
 def test_the_demo_learns_to_draw_digits(tmp_path):

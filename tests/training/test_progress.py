@@ -6,7 +6,10 @@ import re
 import subprocess
 import sys
 
+import pytest
 from conftest import DIGITS, ROOT, TINY
+
+pytestmark = pytest.mark.usefixtures("warm")
 
 
 def start(folder, stderr) -> subprocess.Popen:

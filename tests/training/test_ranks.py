@@ -19,6 +19,7 @@ from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.run import resume, train
 from ganzoo.training.world import World
 
+pytestmark = pytest.mark.usefixtures("warm")
 TWO = [*TINY, "trainer.devices=2", "trainer.accelerator=cpu"]
 SCORED = ["evaluation.protocol=digits-v1", "evaluation.every_generator_updates=100"]
 TROUBLED = ["plugins=[troubled_plugin]", "variant={name: troubled, latent_dim: 4}"]

@@ -9,6 +9,7 @@ from ganzoo.errors import InputError
 from ganzoo.records.claim import Claim
 from ganzoo.training.repeated import plan
 
+pytestmark = pytest.mark.usefixtures("warm")
 QUICK = (
     "generator.width=4",
     "discriminator.width=4",

@@ -15,7 +15,7 @@ from conftest import ROOT, differences
 from filelock import FileLock
 from test_conformance import ROWS
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm")]
 TESTS = ROOT / "tests"
 UNASKED = 8 * anybody.CLASSES + anybody.CLASSES  # weights of the part that names classes, which few variants ask
 Found = dict[str, dict[str, Any]]
