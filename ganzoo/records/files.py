@@ -9,8 +9,13 @@ from typing import BinaryIO
 from ganzoo.errors import GanzooError
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(
+    path: Path, write: Callable[[BinaryIO], object], before_naming: Callable[[], object] = lambda: None
+) -> None:
     """Writes a file under a temporary name, syncs it to the disk, and only then gives it its name.
+
+    Args:
+        before_naming: called between the last two; where it raises, the file does not get its name.
 
     Raises:
         GanzooError: the disk refused; what was at `path` before is still there.
@@ -22,13 +27,15 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
             write(file)
             file.flush()
             os.fsync(file.fileno())
+        before_naming()
         temporary.replace(path)
         _sync_folder(path.parent)
     except (OSError, RuntimeError) as error:  # torch.save reports a full disk as a RuntimeError
-        with suppress(OSError):  # a parent of the path may be a file
-            temporary.unlink()
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise GanzooError(f"{path}: cannot be written: {reason}. What was there before is unchanged.") from error
+    finally:
+        with suppress(OSError):  # it has its name now; or a parent of the path is a file
+            temporary.unlink()
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,10 +1,14 @@
 """Checkpoints that are whole or not there: last.ckpt, which a run goes on from, and best.ckpt."""
 
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Trainer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ganzoo.errors import InputError
@@ -12,16 +16,35 @@ from ganzoo.ranks import on_first
 from ganzoo.records.files import link_atomically, write_atomically
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.callbacks import AfterGeneratorUpdates
+from ganzoo.training.callbacks.background import Background, Copies
 from ganzoo.training.callbacks.guard import Guard
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Lightning's reading and writing of checkpoints, with a temporary name, a sync to disk and a rename."""
+    """Lightning's reading and writing of checkpoints, with a temporary name, a sync to disk and a rename.
+
+    Training waits only until the state is copied. Lightning's own AsyncCheckpointIO will not do: it copies into new
+    memory every time, as many copies as the disk is behind, drops the versions of layers that a state_dict has beside
+    its keys, and hands the next checkpoint over before it tells of a failure.
+
+    Attributes:
+        background: what writes. `wait` before the file is read.
+        before_naming: called there when a checkpoint is on the disk and not yet under its name; it may raise.
+    """
+
+    def __init__(self) -> None:
+        self.background, self._copies = Background(), Copies()
+        self.before_naming: Callable[[], object] = lambda: None
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        write_atomically(Path(path), lambda file: torch.save(checkpoint, file))
+        """Raises what the writing of the one before has raised."""
+        self.background.wait()
+        copied = self._copies.of(checkpoint)
+        self.background.then(
+            lambda: write_atomically(Path(path), lambda file: torch.save(copied, file), self.before_naming)
+        )
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         return read_checkpoint(Path(path))
@@ -43,26 +66,49 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 
 class Checkpoints(AfterGeneratorUpdates):
-    """Writes last.ckpt every so many generator updates, never out of a run that has broken down."""
+    """Writes last.ckpt every so many generator updates, never out of a run that has broken down.
+
+    It is written while training goes on. What goes wrong there is raised when the next one is due, or at the end.
+    """
 
     def __init__(self, every: int, run: RunDirectory, guard: Guard, clock: Clock):
         super().__init__(every)
         self.run, self.guard, self.clock = run, guard, clock
+        self.io = AtomicCheckpointIO()
+
+    def on_fit_start(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
+        self.io.before_naming = partial(self._make_way, trainer.loggers)
+
+    def on_train_start(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
+        super().on_train_start(trainer, gan)
+        self._finish()  # next the loader's processes are forked, which no thread should be in the middle of
 
     def act(self, trainer: Trainer, gan: GAN) -> None:
         self.guard.check(gan)
-        on_first(lambda: self._make_way(trainer))
+        self._finish()
+        on_first(self.run.check_claim)
         trainer.save_checkpoint(self.run.last_checkpoint)
 
-    def _make_way(self, trainer: Trainer) -> None:
-        self.run.check_claim()
-        for logger in trainer.loggers:
+    def _finish(self) -> None:
+        """Waits for what is being written; raises, on all ranks, what has gone wrong with it."""
+        on_first(self.io.background.wait)
+
+    def _make_way(self, loggers: Sequence[Logger]) -> None:
+        for logger in loggers:
             getattr(logger, "sync", lambda: None)()  # the lines before this update are on the disk before it is
+        self.run.check_claim()
+
+    def on_train_end(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
+        self._finish()
+
+    def on_exception(self, trainer: Trainer, gan: GAN, exception: BaseException) -> None:  # type: ignore[override]
+        with suppress(Exception):  # the first of two failures is told; and other ranks may be anywhere
+            self.io.background.wait()
 
     def keep_as_best(self, trainer: Trainer, gan: GAN) -> None:
         """The state at this update, under the name best.ckpt."""
         self.act_now(trainer, gan)
-        on_first(self._link)
+        on_first(lambda: self.io.background.then(self._link))
 
     def _link(self) -> None:
         if self.run.last_checkpoint.exists():
