@@ -252,6 +252,14 @@ def _batch_divides(data: DataConfig, variant: GANConfig, trainer: TrainerConfig)
             yield Problem(key, f"{uneven[0]} must be a multiple of {whole}")
 
 
+def _updates_are_captured(variant: GANConfig, trainer: TrainerConfig) -> Iterator[Problem]:
+    reason = variant.never_captured
+    if variant.instance_noise and variant.instance_noise_images is not None:
+        reason = "its instance noise falls from update to update"
+    if trainer.cuda_graphs and reason is not None:
+        yield Problem("trainer.cuda_graphs", f"true cannot be with {VARIANTS.name_of(variant)}: {reason}")
+
+
 # Each check takes the sections that it names, and is asked only when all of those are right in themselves.
 CROSS_CHECKS = (
     _resolution_fits,
@@ -264,6 +272,7 @@ CROSS_CHECKS = (
     _protocol_is_there,
     _protocol_fits,
     _batch_divides,
+    _updates_are_captured,
 )
 
 

@@ -5,12 +5,12 @@ that some papers write in front of it, belong to the call.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from ganzoo.packing.streams import streams
 from ganzoo.ranks import drawn
 from ganzoo.shapes import Images, Logits, PerSample, Scalar
 
@@ -83,6 +83,8 @@ def input_gradients(discriminator: Discriminator, points: Images) -> Images:
 
     The discriminator must judge each sample by itself: BatchNorm would mix their gradients.
     """
+    if streams() is not None:  # torch.autograd.grad cannot be asked under vmap, and alone it costs less
+        return torch.func.grad(lambda points: discriminator(points).sum())(points.detach())
     points = points.detach().requires_grad_()
     (gradients,) = torch.autograd.grad(discriminator(points).sum(), points, create_graph=True)
     return gradients
@@ -128,4 +130,4 @@ def interpolated(real: Images, fake: Images, mix: PerSample) -> Images:
 
 def random_mix(real: Tensor) -> PerSample:
     """One uniform number in [0, 1) for each sample, from training's stream."""
-    return drawn(partial(torch.rand, device=real.device), len(real))
+    return drawn(lambda n, stream: torch.rand(n, device=real.device, generator=stream), len(real))

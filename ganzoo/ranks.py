@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, distributed
 
 from ganzoo.errors import GanzooError, told_in_a_line
+from ganzoo.packing.streams import Draw, streams
 
 Answer = TypeVar("Answer")
 
@@ -27,8 +28,9 @@ def work_apart(apart: bool) -> None:
 
 
 def world_size() -> int:
-    begun = distributed.is_available() and distributed.is_initialized() and not _apart
-    return distributed.get_world_size() if begun else 1
+    if _apart or not distributed.is_available() or not distributed.is_initialized():
+        return 1
+    return distributed.get_world_size()
 
 
 def rank() -> int:
@@ -44,17 +46,23 @@ def send_tensors_through(group: Any) -> None:
     _of_tensors = group
 
 
-def drawn(draw: Callable[[int], Tensor], n: int) -> Tensor:
+def drawn(draw: Draw, n: int) -> Tensor:
     """This rank's n of the n * world_size() random rows of `draw`, for which all ranks' streams stand alike.
 
-    So the random numbers of a batch are the same on any number of ranks, and every stream moves on as if alone.
+    So the random numbers of a batch are the same on any number of ranks, and every stream moves on as if alone. In a
+    pack of runs that are trained at once, each run's rows come from its own stream.
 
-    >>> drawn(torch.zeros, 3)
+    Args:
+        draw: called with a number of rows and what to draw them from; None: the process's own stream.
+
+    >>> drawn(lambda n, generator: torch.zeros(n), 3)
     tensor([0., 0., 0.])
     """
+    if (several := streams()) is not None:
+        return several.draw(draw, n)
     if (ranks := world_size()) == 1:
-        return draw(n)
-    return draw(n * ranks)[rank() * n : (rank() + 1) * n]
+        return draw(n, None)
+    return draw(n * ranks, None)[rank() * n : (rank() + 1) * n]
 
 
 def average_(tensor: Tensor) -> Tensor:

@@ -25,6 +25,13 @@ class Samples:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def nbytes(self) -> int:
+        return self.values.nbytes + self.labels.nbytes
+
+    def to(self, device: torch.device) -> "Samples":
+        return Samples(self.values.to(device), self.labels.to(device), self.class_names)
+
 
 def to_network_range(values: Tensor) -> Images:
     """uint8 pixels 0..255 to float32 in [-1, 1] (0 -> -1, 255 -> 1); floats pass as they are."""

@@ -23,6 +23,7 @@ MAY_CHANGE_ON_RESUME = (
     "trainer.accelerator",
     "trainer.devices",
     "trainer.num_nodes",
+    "trainer.cuda_graphs",
     "trainer.progress",
     "data.num_workers",
     "data.root",

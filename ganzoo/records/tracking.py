@@ -156,6 +156,7 @@ def _started(experiment: Experiment, run: RunDirectory, mode: Mode) -> "Logger |
             resume="allow" if mode == "online" else None,
             dir=run.path,
             mode=mode,
+            reinit="create_new",  # other runs of this process may go on: those of a pack
             config=to_plain(experiment),
             allow_val_change=True,
             settings=wandb.Settings(silent=True, console="off"),

@@ -8,6 +8,7 @@ from typing import Any
 
 from ganzoo.errors import InputError, Problem, did_you_mean, shorten
 from ganzoo.experiment import Experiment, build_experiment
+from ganzoo.packing.alike import problems_of_packing
 from ganzoo.sweeping.logged import logged_by
 from ganzoo.sweeping.overlaps import common_key
 from ganzoo.sweeping.points import nested, point_of
@@ -21,7 +22,7 @@ VALUE = re.compile(r"^\(= .*\) (?=there is no key)", re.DOTALL)  # of an unknown
 NUMBERS = re.compile(r"[-+]?\d[\d.]*(e[-+]?\d+)?")
 
 
-def check(sweep: Sweep, tell: Tell | None = None, numbers: Sequence[int] | None = None) -> None:
+def check(sweep: Sweep, tell: Tell | None = None, numbers: Sequence[int] | None = None, pack: int = 1) -> None:
     """Reads the experiment as every trial would, and looks whether it will log the metric.
 
     Of a grid and a random search, that is every point (the first 2,000, and then every parameter's ends or choices
@@ -31,11 +32,12 @@ def check(sweep: Sweep, tell: Tell | None = None, numbers: Sequence[int] | None 
     Args:
         tell: called with (what, done, total).
         numbers: look at the points of these trials of a grid or a random search; None: at all.
+        pack: how many trials are to be trained at once, which not every experiment can be.
 
     Raises:
         InputError: with every mistake, each once. It says in which trials, where not in all.
     """
-    checker = _Checker(sweep)
+    checker = _Checker(sweep, packed=pack > 1)
     points, total = _points(sweep, numbers)
     for done, point in enumerate(points, 1):
         checker.look_at(point)
@@ -89,8 +91,8 @@ class _Found:
 class _Checker:
     """Collects the mistakes of points."""
 
-    def __init__(self, sweep: Sweep):
-        self._file = sweep.file
+    def __init__(self, sweep: Sweep, *, packed: bool):
+        self._file, self._packed = sweep.file, packed
         self._values = read_unresolved(sweep.file.experiment)
         self._found: dict[tuple[str, str], _Found] = {}
         self._ranges = [
@@ -108,7 +110,8 @@ class _Checker:
         if not isinstance(experiment, Experiment):
             return experiment
         metric = self._file.metric
-        return [] if metric is None else list(metric_problems(metric, experiment))
+        problems = [] if metric is None else list(metric_problems(metric, experiment))
+        return problems + list(problems_of_packing(experiment) if self._packed else ())
 
     def _experiment(self, point: _Point) -> Experiment | list[Problem]:
         found: list[Problem] = []

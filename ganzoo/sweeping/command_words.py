@@ -90,8 +90,9 @@ def _misgiven(word: str) -> Iterator[str]:
         yield f"{shorten(word)} is an option, and a trial has its own; only key=value words go with a sweep"
     elif not _is_override(word):
         yield f"{shorten(word)} must be written key=value"
-    elif word.partition("=")[0] == "seeds":
-        yield f"{shorten(word)} must be written parameters: {{seeds: {{value: {word.partition('=')[2]}}}}}"
+    elif word.partition("=")[0] in ("seeds", "pack"):
+        key, _, value = word.partition("=")
+        yield f"{shorten(word)} must be written parameters: {{{key}: {{value: {value}}}}}"
 
 
 def _undone(words: list[str], varied: Collection[str]) -> Iterator[str]:

@@ -4,12 +4,14 @@ import json
 import re
 from dataclasses import asdict
 from functools import partial
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ganzoo.errors import InputError, shorten
+from ganzoo.packing.alike import MOST_PACKED
 from ganzoo.terminal import print_table
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ def _numbers(context: click.Context, parameter: click.Parameter, text: str | Non
 @click.option("--engine", type=click.Choice(ENGINES), default="local", show_default=True, help="What runs the trials.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Trials at a time; default: one a GPU, or a core (<= 8).")
 @click.option("--threads", type=click.IntRange(1, 1024), help="CPU threads of a worker; default: the cores, divided.")
+@click.option("--pack", type=click.IntRange(1, MOST_PACKED), help="Trials of a worker at once; default: the file's.")
 @click.option("--count", type=click.IntRange(1, 1_000_000), help="At most that many trials: the first ones.")
 @click.option(
     "--trials", "numbers", metavar="A-B", callback=_numbers, help="Only these trials of a grid or random search."
@@ -67,6 +70,7 @@ def sweep(sweep: Path, **options: Any) -> None:
     \b
     ganzoo sweep sweeps/digits_wgan_gp.yaml --dry-run
     ganzoo sweep sweeps/digits_wgan_gp.yaml --workers 2
+    ganzoo sweep sweeps/digits_wgan_gp.yaml --workers 2 --pack 8
     ganzoo sweep sweeps/digits_wgan_gp.yaml --status
     ganzoo sweep sweeps/digits_wgan_gp.yaml --page sweep.html
     ganzoo sweep sweeps/digits_wgan_gp.yaml --engine wandb
@@ -81,11 +85,12 @@ def sweep(sweep: Path, **options: Any) -> None:
     runs = options["runs"] or (sweep.parent if sweep.is_dir() else Path("runs"))
     opened = Sweep(read_sweep(sweep / "sweep.yaml" if sweep.is_dir() else sweep), runs, options["count"])
     _refuse(opened, options)
+    options["pack"] = options["pack"] or opened.file.pack
     if options["status"]:
         return _print_status(States(opened), options["as_json"])
     if options["page"] is not None:
         return _write_page(States(opened), options["page"])
-    _check(opened, options["numbers"])
+    _check(opened, options["numbers"], options["pack"])
     if options["dry_run"] and options["engine"] != "slurm":
         return _print_trials(opened, options["numbers"], options["as_json"])
     if options["retry_failed"]:
@@ -105,16 +110,18 @@ def _refuse(opened: "Sweep", options: dict[str, Any]) -> None:
     given = {"--sbatch": options["sbatch"], "--site": options["site"], "--per-task": options["per_task"] > 1}
     if (of_slurm := [name for name, there in given.items() if there]) and options["engine"] != "slurm":
         raise InputError(of_slurm[0], "is of engine slurm: add --engine slurm")
+    if options["pack"] and options["engine"] == "wandb":
+        raise InputError("--pack", "W&B's agents read it from the file: parameters: {pack: {value: N}}")
     if options["numbers"] is not None and options["numbers"][-1] >= len(opened):
         raise InputError("--trials", f"this sweep has trials 0 to {len(opened) - 1}, and no {options['numbers'][-1]}")
 
 
-def _check(opened: "Sweep", numbers: range | None) -> None:
+def _check(opened: "Sweep", numbers: range | None, pack: int) -> None:
     from ganzoo.sweeping.checking import check
     from ganzoo.terminal import progress_bars
 
     with progress_bars() as tell:
-        check(opened, tell, numbers)
+        check(opened, tell, numbers, pack)
 
 
 def _print_status(states: "States", as_json: bool) -> None:
@@ -163,13 +170,15 @@ def _run_here(opened: "Sweep", options: dict[str, Any]) -> int:
 
     numbers = options["numbers"]
     trials = len(opened) if numbers is None else len(numbers)
-    places = places_for(opened.file.settled.get("trainer") or {}, trials, options["workers"], options["threads"])
+    trainer, packs = opened.file.settled.get("trainer") or {}, ceil(trials / options["pack"])
+    places = places_for(trainer, packs, options["workers"], options["threads"])
+    pack = min(options["pack"], ceil(trials / len(places)))  # so that every worker has some
     opened.keep_files()
     states = States(opened)
     make_source = partial(source_of, opened, numbers, options["storage"], options["sampler"])
     make_source()  # what is wrong with a storage is told once, and here
     with LiveTable(states) as table:
-        Pool(opened, make_source, places, table, enough=lambda: states.summary().target_reached).run()
+        Pool(opened, make_source, places, table, lambda: states.summary().target_reached, pack).run()
     if options["as_json"]:
         click.echo(json.dumps(report.as_json(states)))
     else:
@@ -206,7 +215,8 @@ def _run_on_slurm(opened: "Sweep", options: dict[str, Any]) -> int:
 
     refuse_many_devices(opened.file.settled.get("trainer") or {})
     array = JobArray(
-        per_task=options["per_task"],
+        per_task=max(options["per_task"], options["pack"]),
+        pack=options["pack"],
         at_once=options["workers"],
         numbers=options["numbers"],
         lines=options["sbatch"],

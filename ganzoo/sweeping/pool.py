@@ -12,10 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from ctypes import Array, c_int
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from multiprocessing.process import BaseProcess
-from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 from types import FrameType
 from typing import Protocol, runtime_checkable
@@ -56,6 +56,7 @@ class Pool:
         make_source: called in each worker; it must be picklable.
         display: updated while they work.
         enough: asked now and then; True ends the sweep, after checkpoints, before all trials have ended.
+        pack: the most trials that a worker trains at once.
     """
 
     sweep: Trials
@@ -63,10 +64,11 @@ class Pool:
     places: Sequence[Place]
     display: Display
     enough: Callable[[], bool] = lambda: False
+    pack: int = 1
     _show_at: float = 0.0
     _stillborn: int = 0
     _signals: list[int] = field(default_factory=list)
-    _deaths: dict[int, list[tuple[int | None, int]]] = field(default_factory=dict)
+    _deaths: dict[int, list[tuple[int | None, int, bool]]] = field(default_factory=dict)
     _context: ForkServerContext = field(default_factory=lambda: multiprocessing.get_context("forkserver"))
 
     def run(self) -> None:
@@ -105,32 +107,33 @@ class Pool:
         if self._signals:
             worker.stop(at_once=self._signals.count(signal.SIGINT) > 1)
         if worker.is_alive():
-            self._stillborn = 0 if worker.trial is not None else self._stillborn
+            self._stillborn = 0 if worker.trials else self._stillborn
             return True
         if worker.exit_status == 0 or self._signals:
             return False
-        if worker.trial is None:
+        if not worker.trials:
             self._stillborn += 1
             if self._stillborn == MOST_STILLBORN:
                 raise GanzooError(f"{self.sweep.folder}: workers end before they begin a trial")
         elif worker.exit_status != FAILED:
-            self._note_death(worker.trial, worker.exit_status)
+            for number in worker.trials:
+                self._note_death(number, worker.exit_status, alone=len(worker.trials) == 1)
         worker.start()
         return True
 
-    def _note_death(self, number: int, status: int) -> None:
+    def _note_death(self, number: int, status: int, *, alone: bool) -> None:
         """Counts deaths of a trial's process between which it wrote no checkpoint; too many are a failure.
 
         A trial that runs out of memory dies at the same place again and again. What dies at different places may have
-        been killed by somebody, and has more tries.
+        been killed by somebody, and has more tries. So has what dies in a pack, where it may have been any of them.
         """
         run = RunDirectory(self.sweep.directory(number))
         saved, place = _changed_at(run.last_checkpoint), _last_update(run)
         deaths = self._deaths.setdefault(number, [])
         if deaths and deaths[-1][0] != saved:
             deaths.clear()
-        deaths.append((saved, place))
-        at_one_place = deaths[-SAME_DEATHS:] == [(saved, place)] * SAME_DEATHS
+        deaths.append((saved, place, alone))
+        at_one_place = deaths[-SAME_DEATHS:] == [(saved, place, True)] * SAME_DEATHS
         if at_one_place or len(deaths) >= MOST_DEATHS:
             with suppress(Taken), run.claimed():  # an idle worker may have taken it up already: then at its next death
                 experiment = run.experiment() if run.config.exists() else None
@@ -154,21 +157,22 @@ class _Worker:
 
     def __init__(self, pool: Pool, place: Place):
         self._pool, self._place = pool, place
-        self._current = pool._context.Value("i", NOBODY, lock=False)
+        self._current = pool._context.Array("i", pool.pack, lock=False)
         self.start()
 
     def start(self) -> None:
-        self._current.value = NOBODY
+        self._current[:] = [NOBODY] * self._pool.pack
         self._ask_at = 0.0
-        arguments = (self._pool.sweep, self._pool.make_source, self._place, self._current)
+        alone = frozenset(self._pool._deaths)  # one of a pack has ended its process, and nobody knows which
+        arguments = (self._pool.sweep, self._pool.make_source, self._place, self._current, alone)
         self._process: ForkServerProcess = self._pool._context.Process(target=_work_here, args=arguments, daemon=False)
         with _held_back(signal.SIGTERM):
             self._process.start()
 
     @property
-    def trial(self) -> int | None:
-        """The number of the trial that it is at, or was when it died."""
-        return None if self._current.value == NOBODY else self._current.value
+    def trials(self) -> list[int]:
+        """The numbers of the trials that it is at, or was when it died."""
+        return [number for number in self._current if number != NOBODY]
 
     @property
     def exit_status(self) -> int:
@@ -189,7 +193,13 @@ class _Worker:
             self._process.kill()
 
 
-def _work_here(sweep: Trials, make_source: Callable[[], Source], place: Place, current: "Synchronized[int]") -> None:
+def _work_here(
+    sweep: Trials,
+    make_source: Callable[[], Source],
+    place: Place,
+    current: "Array[c_int]",
+    alone: frozenset[int],
+) -> None:
     """A worker process."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # between trials there is nothing to save
@@ -197,11 +207,12 @@ def _work_here(sweep: Trials, make_source: Callable[[], Source], place: Place, c
     _end_with(multiprocessing.parent_process())
     place.settle()
 
-    def beginning(trial: Trial) -> None:
-        current.value = trial.number
+    def beginning(trials: Sequence[Trial]) -> None:
+        for place in range(len(current)):
+            current[place] = trials[place].number if place < len(trials) else NOBODY
 
     try:
-        work(sweep, make_source(), beginning=beginning, lone=True)
+        work(sweep, make_source(), beginning=beginning, lone=True, pack=len(current), alone=alone)
     except Stopped as stopped:
         sys.exit(stopped.exit_code)
     except Failed:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ganzoo.errors import InputError, Problem, shorten
+from ganzoo.packing.alike import MOST_PACKED
 from ganzoo.sweeping.command_words import read_command
 from ganzoo.sweeping.distributions import Categorical, Constant, Distribution, Uniform, Weighted
 from ganzoo.sweeping.overlaps import overlapping, words_of_parameters
@@ -73,6 +74,7 @@ REFUSED = {
     "job": "is for W&B Launch; name the experiment in `program`",
     "image_uri": "is for W&B Launch; name the experiment in `program`",
     "seeds": "is written as a parameter, which W&B's schema has: parameters: {seeds: {value: 3}}",
+    "pack": "is written as a parameter, which W&B's schema has: parameters: {pack: {value: 8}}",
 }
 
 
@@ -89,7 +91,7 @@ def read_sweep(path: Path) -> SweepFile:
     right = read_section({key: value for key, value in values.items() if key not in REFUSED}, KEYS, "", problems)
     parameters = read_parameters(right["parameters"], problems) if "parameters" in right else {}
     method = _method(right, problems)
-    seeds = _seeds(parameters, problems)
+    seeds, pack = _seeds(parameters, problems), _number("pack", MOST_PACKED, parameters, problems)
     words = words_of_parameters(parameters)
     problems += overlapping(words)
     varied = {key for word in words.values() for key in word.keys}
@@ -111,6 +113,7 @@ def read_sweep(path: Path) -> SweepFile:
         metric=metric,
         early_terminate=early_terminate,
         seeds=seeds,
+        pack=pack,
         first_seed=first_seed,
         run_cap=right.get("run_cap"),
         settled=settled,
@@ -130,19 +133,24 @@ def _method(right: Mapping[str, Any], problems: list[Problem]) -> Any:
 
 
 def _seeds(parameters: Parameters, problems: list[Problem]) -> int:
-    """The number of seeds, which is taken out of the parameters."""
-    nested = [path for path in parameters if path[0] == "seeds" and len(path) > 1]
-    distribution = parameters.pop(("seeds",), None)
-    if distribution is None and not nested:
-        return 1
-    allowed = whole_from(1, MOST_SEEDS)
-    if not isinstance(distribution, Constant) or not allowed.fits(distribution.value):
-        problems.append(Problem("parameters.seeds", f"must be {{value: N}}, N being {allowed.what}"))
-        return 1
-    if ("seed",) in parameters:
+    seeds = _number("seeds", MOST_SEEDS, parameters, problems)
+    if seeds > 1 and ("seed",) in parameters:
         problems.append(
             Problem("parameters.seeds", "does not go with the parameter seed: it counts from the first one")
         )
+    return seeds
+
+
+def _number(name: str, most: int, parameters: Parameters, problems: list[Problem]) -> int:
+    """`seeds` or `pack`, which is taken out of the parameters: of no experiment, but how it is trained."""
+    nested = [path for path in parameters if path[0] == name and len(path) > 1]
+    distribution = parameters.pop((name,), None)
+    if distribution is None and not nested:
+        return 1
+    allowed = whole_from(1, most)
+    if not isinstance(distribution, Constant) or not allowed.fits(distribution.value):
+        problems.append(Problem(f"parameters.{name}", f"must be {{value: N}}, N being {allowed.what}"))
+        return 1
     return distribution.value
 
 

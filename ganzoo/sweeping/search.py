@@ -42,6 +42,8 @@ class Search:
         InputError: the storage cannot be used. Every method raises GanzooError where it fails later.
     """
 
+    most_ahead = 0
+
     def __init__(self, sweep: Sweep, storage: str | None = None, sampler: str = "tpe"):
         if sampler not in SAMPLERS:
             raise InputError("--sampler", did_you_mean(sampler, SAMPLERS, "sampler"))

@@ -28,7 +28,8 @@ class JobArray:
     """How a sweep becomes a job array.
 
     Attributes:
-        per_task: consecutive trials of a task, one after the other; of no meaning for bayes.
+        per_task: consecutive trials of a task; of no meaning for bayes.
+        pack: the most of them that are trained at once; the others follow one another.
         at_once: tasks that run at the same time; None: no limit (bayes: one worker).
         numbers: the trials to run; None: all.
         lines: options of sbatch, one each: "--partition=main", "-p main".
@@ -41,6 +42,7 @@ class JobArray:
     """
 
     per_task: int = 1
+    pack: int = 1
     at_once: int | None = None
     numbers: range | None = None
     lines: tuple[str, ...] = ()
@@ -100,6 +102,8 @@ def _command(sweep: Sweep, array: JobArray) -> str:
     """`ganzoo sweep` on the frozen files, quoted for the shell."""
     words = [JobScript.python(array.site), "-m", "ganzoo", "sweep", str(sweep.folder.resolve() / "sweep.yaml")]
     words += ["--runs", str(sweep.runs.resolve()), "--workers", "1"]
+    if array.pack > 1:
+        words += ["--pack", str(array.pack)]
     if sweep.count is not None:
         words += ["--count", str(sweep.count)]
     if sweep.file.method == "bayes":

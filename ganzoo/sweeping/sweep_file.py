@@ -49,8 +49,9 @@ class SweepFile:
         name: the file's `name`, or its stem, made fit for a folder.
         experiment: the experiment's YAML file: `program`.
         fixed: the `key=value` words that `command` gives to every run.
-        parameters: by their path: ("lr",), or ("optimizer", "lr") for nested ones. Without `seeds`.
+        parameters: by their path: ("lr",), or ("optimizer", "lr") for nested ones. Without `seeds` and `pack`.
         seeds: trials of every point, with different seeds.
+        pack: the most trials that a worker trains at once, unless it is told otherwise.
         first_seed: the experiment's.
         settled: the experiment's own values, with `fixed` applied: of what all trials are variations.
     """
@@ -65,6 +66,7 @@ class SweepFile:
     metric: Metric | None
     early_terminate: Hyperband | None
     seeds: int
+    pack: int
     first_seed: int
     run_cap: int | None
     settled: Mapping[str, Any]
@@ -74,13 +76,13 @@ class SweepFile:
         """Eight hexadecimal digits of what the trials depend on: another search or another experiment has others.
 
         That is the order of the parameters too, by which a grid is counted, and the metric where it decides what is
-        trained. It is not run_cap: a search may be made longer.
+        trained. It is not run_cap: a search may be made longer; nor pack, which changes no trial.
         """
         decides = self.method == "bayes" or self.early_terminate is not None
         depends = {
             "experiment": _ordered(self.settled),
             "method": self.method,
-            "parameters": self.values["parameters"],
+            "parameters": {name: section for name, section in self.values["parameters"].items() if name != "pack"},
             "early_terminate": self.values.get("early_terminate"),
             "metric": self.values.get("metric") if decides else None,
         }

@@ -6,7 +6,6 @@ DiffAugment_pytorch.py).
 """
 
 from collections.abc import Callable, Iterable
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -51,23 +50,23 @@ def translated(images: Images) -> Images:
 
 def cut_out(images: Images) -> Images:
     """A square of half the size, anywhere, also partly outside, set to zero."""
-    kept = torch.ones(len(images), 1, *images.shape[2:], dtype=torch.bool, device=images.device)
     inside = []
     for size in images.shape[2:]:
         middle = _whole(images, 0, size - size // 2 % 2)
         offset = torch.arange(size, device=images.device) - middle[:, None] + size // 4
         inside.append((offset >= 0) & (offset < size // 2))
-    kept &= ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
-    return images * kept
+    return images * ~(inside[0][:, None, :, None] & inside[1][:, None, None, :])
 
 
 def _uniform(images: Images, low: float, high: float) -> PerSample:
-    return drawn(partial(torch.rand, device=images.device), len(images)) * (high - low) + low
+    device = images.device
+    return drawn(lambda n, stream: torch.rand(n, device=device, generator=stream), len(images)) * (high - low) + low
 
 
 def _whole(images: Images, least: int, most: int) -> Tensor:
     """(n,) whole numbers from least to most."""
-    return drawn(lambda n: torch.randint(least, most + 1, (n,), device=images.device), len(images))
+    device = images.device
+    return drawn(lambda n, stream: torch.randint(least, most + 1, (n,), device=device, generator=stream), len(images))
 
 
 def _column(values: PerSample, images: Images) -> Tensor:

@@ -32,7 +32,7 @@ class AveragedGenerator(LightningModule):
                 and on several ranks this rank's part of the batch's latents.
         """
         if generator is None:
-            return drawn(lambda rows: self._latents(rows, self.device), n)
+            return drawn(lambda rows, stream: self._latents(rows, self.device, stream), n)
         return self._latents(n, torch.device("cpu"), generator).to(self.device)
 
     def _latents(self, n: int, device: torch.device, generator: torch.Generator | None = None) -> Latents:

@@ -72,7 +72,9 @@ def build_data(experiment: Experiment) -> GANData:
     def batch_size_at(images_seen: int) -> int:
         return variant.batch_size_at(images_seen, data.batch_size, data.shape)
 
-    return GANData(data, seed=experiment.seed, batch_size_at=batch_size_at)
+    networks = (experiment.generator, experiment.discriminator)
+    labelled = variant.needs_labels or any(network.conditional or network.classifies for network in networks)
+    return GANData(data, seed=experiment.seed, batch_size_at=batch_size_at, labelled=labelled)
 
 
 def load_generator(run_dir: str | Path, *, best: bool = False) -> GAN:

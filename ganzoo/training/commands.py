@@ -35,7 +35,7 @@ def train(**options: Any) -> None:
     """Trains an experiment; the last line on stdout is the run directory.
 
     seeds=N trains N runs one after the other, with the experiment's seed and those after it: N directories, one a
-    line. A W&B sweep's search sees the first of them only.
+    line. A W&B sweep's search sees the first of them only. With pack=M, M of them are trained at once in this process.
 
     With trainer.devices above 1 as many processes train together, each with its part of every batch: started by this
     command, or all by srun or torchrun; `ganzoo submit` asks a SLURM cluster for them.
@@ -44,6 +44,7 @@ def train(**options: Any) -> None:
     ganzoo train experiments/digits/dcgan.yaml
     ganzoo train experiments/digits/dcgan.yaml seed=1 budget.generator_updates=5000
     ganzoo train experiments/digits/dcgan.yaml seeds=3
+    ganzoo train experiments/ring8/nsgan.yaml seeds=16 pack=8
     ganzoo train --resume runs/digits-dcgan/20261122-101500-a1b2c3 budget.generator_updates=9000
     """
     from ganzoo.training.launching import follow, led
@@ -100,8 +101,9 @@ def _train_all(runs: "list[Planned]", as_json: bool) -> None:
 def _go_on(run_dir: Path, words: tuple[str, ...], other: Path | None, as_json: bool) -> None:
     if other is not None:
         raise InputError("--run-dir", "a resumed run stays in its directory; leave it out")
-    if any(word.startswith("seeds=") for word in words):
-        raise InputError("seeds", "a resumed run has its seed; leave it out, and go on with each run by itself")
+    for key, reason in {"seeds": "a resumed run has its seed", "pack": "a resumed run is one run"}.items():
+        if any(word.startswith(f"{key}=") for word in words):
+            raise InputError(key, f"{reason}; leave it out, and go on with each run by itself")
     from ganzoo.records.run_directory import RunDirectory
 
     RunDirectory.open(run_dir).resumed_experiment(words)  # mistakes are told before torch is imported

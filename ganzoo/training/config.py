@@ -17,6 +17,8 @@ class GANConfig(Settings):
     Class attributes, for a variant to set:
         needs_labels: it cannot train without class labels.
         paper_optimizers: used where an experiment or a caller names none.
+        never_packed: why runs of it cannot be trained several at once; None: they can.
+        never_captured: why an update cannot be a CUDA graph, say that it reads a count; None: it can.
     """
 
     latent_dim: int = setting(100, "length of a latent vector", at_least=1, at_most=65536)
@@ -36,6 +38,8 @@ class GANConfig(Settings):
 
     needs_labels: ClassVar[bool] = False
     paper_optimizers: ClassVar[Optimizers] = Optimizers(generator=Adam(), discriminator=Adam())
+    never_packed: ClassVar[str | None] = None
+    never_captured: ClassVar[str | None] = None
 
     @property
     def per_sample_gradients(self) -> bool:
@@ -151,7 +155,20 @@ class TrainerConfig(Settings):
         1, "parts of a batch that a device works through one after the other, to save memory", at_least=1, at_most=65536
     )
     deterministic: bool = setting(True, "only algorithms that give the same bits every time")
+    cuda_graphs: bool = setting(
+        False, "each update is launched at once, as a CUDA graph; new, and not yet run on any GPU"
+    )
     progress: bool = setting(True, "a progress bar, where the output is a terminal")
+
+    def problems(self) -> Iterator[Problem]:
+        if not self.cuda_graphs:
+            return
+        if self.accelerator in ("cpu", "mps"):
+            yield Problem("cuda_graphs", f"true needs a GPU, and accelerator is {self.accelerator}")
+        if self.precision == "16-mixed":
+            yield Problem("cuda_graphs", "true is not for 16-mixed, whose scale changes; take bf16-mixed")
+        if self.ranks > 1:
+            yield Problem("cuda_graphs", f"true is for one device, and there are {self.ranks}")
 
     @property
     def ranks(self) -> int:

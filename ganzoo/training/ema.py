@@ -3,7 +3,9 @@
 import copy
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+
+from ganzoo.training.places import places_of, tensors_at
 
 
 def averaged_copy(generator: nn.Module) -> nn.Module:
@@ -11,32 +13,35 @@ def averaged_copy(generator: nn.Module) -> nn.Module:
     return copy.deepcopy(generator).eval().requires_grad_(False)
 
 
-@torch.no_grad()
-def move_average(average: nn.Module, generator: nn.Module, *, images: int, halflife_images: float | None) -> None:
+class MovingAverage:
     """average <- d * average + (1 - d) * generator with d = 0.5 ** (images / halflife_images), d = 0 without half-life.
 
     Parameters and floating-point buffers (BatchNorm's statistics belong to the weights that made them) are averaged,
-    other buffers (counts) copied. One fused call a data type, since this runs at every generator update.
-
-    Args:
-        images: real images seen since the last call.
-        halflife_images: images until the past counts half; None: the average is a plain copy.
+    other buffers (counts) copied. One fused call a data type, since this runs at every generator update; and where
+    the tensors are kept is found out once, since the search takes longer than the average of a small network.
 
     Reference: Karras et al. 2018 (arXiv:1710.10196), section 4; the half-life as in Karras et al. 2020
     (arXiv:2006.06676).
     """
-    weight = 1.0 if halflife_images is None else 1.0 - 0.5 ** (images / halflife_images)
-    groups: dict[torch.dtype, tuple[list[Tensor], list[Tensor]]] = {}
-    for kept, current in zip(_tensors(average), _tensors(generator), strict=True):
-        if kept.is_floating_point():
-            pair = groups.setdefault(kept.dtype, ([], []))
-            pair[0].append(kept)
-            pair[1].append(current)
-        else:
-            kept.copy_(current)
-    for averages, currents in groups.values():
-        torch._foreach_lerp_(averages, currents, weight)
 
+    def __init__(self, average: nn.Module, generator: nn.Module):
+        places = [places_of(average), places_of(generator)]
+        dtypes = [tensor.dtype for tensor in tensors_at(places[1])]
+        self._groups = {
+            dtype: [[place for place, each in zip(of, dtypes, strict=True) if each == dtype] for of in places]
+            for dtype in set(dtypes)
+        }
 
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+    @torch.no_grad()
+    def move(self, *, images: int, halflife_images: float | None) -> None:
+        """After `images` more real images.
+
+        Args:
+            halflife_images: images until the past counts half; None: the average is a plain copy.
+        """
+        weight = 1.0 if halflife_images is None else 1.0 - 0.5 ** (images / halflife_images)
+        for dtype, (averages, currents) in self._groups.items():
+            if dtype.is_floating_point:
+                torch._foreach_lerp_(tensors_at(averages), tensors_at(currents), weight)
+            else:
+                torch._foreach_copy_(tensors_at(averages), tensors_at(currents))

@@ -6,9 +6,10 @@ counts the steps of both optimisers and its `batch_idx` starts again at every ep
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
@@ -22,10 +23,16 @@ from ganzoo.training.augmentation import augmented
 from ganzoo.training.averaged import AveragedGenerator
 from ganzoo.training.bound import BoundDiscriminator, condition_of, packed
 from ganzoo.training.config import EMAConfig, GANConfig
-from ganzoo.training.ema import averaged_copy, move_average
+from ganzoo.training.ema import MovingAverage, averaged_copy
 from ganzoo.training.optimizers import OptimizerConfig, Optimizers
 from ganzoo.training.randomness import begin_rank, states_of_all_ranks
 from ganzoo.training.strategy import AlternatingDDP
+
+if TYPE_CHECKING:
+    from ganzoo.packing.pack import Member
+    from ganzoo.training.graphs import Graphs
+
+LossOf = Callable[[Images, Labels | None], Scalar]
 
 
 class GAN(AveragedGenerator):
@@ -46,10 +53,14 @@ class GAN(AveragedGenerator):
         generator_updates, discriminator_updates, images_seen: counts since the beginning, over all ranks and resumes.
         losses: this rank's latest losses and penalties by name, detached, on the device: see `read_losses`.
         logged_losses: those of the last logged update, as numbers.
+        hooked: whether Lightning's hooks around a backward pass and an optimiser's step are called, and its
+            `global_step` counts. Those of ganzoo's own trainer that nobody listens to cost as much as a small update.
         generator_updated: whether the current batch has updated the generator.
         ranks: [generator updates, ranks]: from which update on the run has had how many ranks.
         random_states_to_begin_with: of every rank, taken up at the first batch and not before, since whatever is
             imported or built until then may draw; None: the process's own.
+        member: what the run is in a pack of runs that are trained at once; None: it is trained alone.
+        graphs: what makes the updates as CUDA graphs; None: they are made operation by operation.
     """
 
     def __init__(
@@ -69,6 +80,7 @@ class GAN(AveragedGenerator):
         self.ema, self.accumulate = ema or EMAConfig(), accumulate
         self.generator, self.discriminator = generator, discriminator
         self.ema_generator = averaged_copy(generator)
+        self._average: MovingAverage | None = None
         self.generator_updates = self.discriminator_updates = self.images_seen = 0
         self.generator_updated = False
         self.losses: dict[str, Tensor] = {}
@@ -77,8 +89,13 @@ class GAN(AveragedGenerator):
         self._led_from = 0  # discriminator_updates at the last generator update
         self._first, self._share = True, 1.0  # of the part of a batch in work: whether it is the first, how much it is
         self.ranks: list[list[int]] = []
+        self.hooked = True
+        self._weights: dict[str, list[nn.Parameter]] = {}
+        self._optimizers: dict[str, Optimizer] = {}
         self._schedules: list[LambdaLR] = []
         self.random_states_to_begin_with: list[dict[str, Any]] | None = None
+        self.member: "Member | None" = None
+        self.graphs: "Graphs | None" = None
 
     # What a variant defines
 
@@ -119,7 +136,7 @@ class GAN(AveragedGenerator):
 
     def update_generator(self, real: Images, labels: Labels | None = None) -> None:
         """One optimiser step of the generator on as many fresh fakes, and what follows: average, rates, log."""
-        with frozen(self.discriminator):
+        with frozen(self._weights["discriminator"]):
             self.descend("generator", self.generator_loss, real, labels)
         self.generator_updates += 1
         self._led_from = self.discriminator_updates
@@ -147,26 +164,48 @@ class GAN(AveragedGenerator):
         """Reals or fakes as the discriminator is shown them: augmented, with instance noise, and packed."""
         samples = augmented(samples, self.config.augment)
         if deviation := self.config.instance_noise_at(self.images_seen):
-            shape = samples.shape[1:]
-            samples = samples + deviation * drawn(lambda n: samples.new_empty(n, *shape).normal_(), len(samples))
+            empty = partial(torch.empty, dtype=samples.dtype, device=samples.device)
+            noise = drawn(lambda n, stream: empty(n, *samples.shape[1:]).normal_(generator=stream), len(samples))
+            samples = samples + deviation * noise
         return packed(samples, self.config.pack)
 
-    def descend(
-        self, network: str, loss_of: Callable[[Images, Labels | None], Scalar], real: Images, labels: Labels | None
-    ) -> None:
+    def descend(self, network: str, loss_of: LossOf, real: Images, labels: Labels | None) -> None:
         """One optimiser step of that network down the gradient of a loss of the whole batch, which is all ranks'."""
-        optimizer = self.optimizer_of(network)
-        optimizer.zero_grad()
+        if self.member is not None:
+            self.member.descend(network, loss_of, real, labels)
+        elif self.graphs is None:
+            self.descend_eagerly(network, loss_of, real, labels)
+        else:
+            self.graphs.descend(self, network, loss_of, real, labels)
+
+    def descend_eagerly(self, network: str, loss_of: LossOf, real: Images, labels: Labels | None) -> None:
+        """The same, operation by operation."""
+        for weight in self._weights[network]:
+            weight.grad = None
+        self.differentiate(network, loss_of, real, labels)
+        if world_size() > 1 and isinstance(self.trainer.strategy, AlternatingDDP):
+            self.trainer.strategy.average_gradients(self._optimizers[network])
+        if self.hooked:
+            self.optimizer_of(network).step()
+        else:
+            self.clip(network)
+            self._optimizers[network].step()
+
+    def differentiate(self, network: str, loss_of: LossOf, real: Images, labels: Labels | None) -> None:
+        """Adds the gradient of a loss of this rank's batch to that network's weights."""
+        if self.accumulate == 1:
+            return self._differentiate_part(network, loss_of, real, labels)
         size = -(-len(real) // self.accumulate)
         for first in range(0, len(real), size):
             part = real[first : first + size]
             self._first, self._share = first == 0, len(part) / len(real)
-            loss = loss_of(part, None if labels is None else labels[first : first + size])
-            self.manual_backward(loss if self._share == 1.0 else loss * self._share)
-            self.report({f"{network}/loss": loss})
-        if isinstance(self.trainer.strategy, AlternatingDDP):
-            self.trainer.strategy.average_gradients(optimizer.optimizer)
-        optimizer.step()
+            self._differentiate_part(network, loss_of, part, None if labels is None else labels[first : first + size])
+
+    def _differentiate_part(self, network: str, loss_of: LossOf, real: Images, labels: Labels | None) -> None:
+        loss = loss_of(real, labels)
+        backward = self.manual_backward if self.hooked else Tensor.backward
+        backward(loss if self._share == 1.0 else loss * self._share)
+        self.report({f"{network}/loss": loss})
 
     def report(self, losses: Mapping[str, Tensor]) -> None:
         """Keeps losses for the log, of several parts their mean; costs nothing until one is read."""
@@ -184,30 +223,34 @@ class GAN(AveragedGenerator):
     # Plumbing
 
     def optimizer_of(self, network: str) -> LightningOptimizer:
-        return self.optimizers()[("generator", "discriminator").index(network)]  # type: ignore[index]
+        return self.optimizers()[NETWORKS.index(network)]  # type: ignore[index]
 
     def configure_optimizers(self) -> tuple[list[Optimizer], list[LambdaLR]]:
-        configs = (self.optimizer_configs.generator, self.optimizer_configs.discriminator)
-        networks = (self.generator, self.discriminator)
-        optimizers = [config.build(network.parameters()) for config, network in zip(configs, networks, strict=True)]
-        self._schedules = [
-            LambdaLR(optimizer, _factor_of(config))
-            for config, optimizer in zip(configs, optimizers, strict=True)
-            if config.schedule != "constant" or config.warmup_updates
-        ]
-        return optimizers, self._schedules
+        fused = getattr(self.trainer.precision_plugin, "scaler", None) is None
+        self._schedules = []
+        for name in NETWORKS:
+            config = getattr(self.optimizer_configs, name)
+            self._weights[name] = list(getattr(self, name).parameters())
+            self._optimizers[name] = optimizer = config.build(self._weights[name], fused=fused)
+            if config.is_scheduled:
+                self._schedules.append(LambdaLR(optimizer, _factor_of(config)))
+        return list(self._optimizers.values()), self._schedules
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """Clips here, where mixed precision has already unscaled the gradients."""
-        owner = optimizer is self.optimizer_of("generator").optimizer
-        config = self.optimizer_configs.generator if owner else self.optimizer_configs.discriminator
-        if config.clip_norm is not None:
-            self.clip_gradients(optimizer, gradient_clip_val=config.clip_norm, gradient_clip_algorithm="norm")
+        self.clip(next(name for name in NETWORKS if self._optimizers[name] is optimizer))
+
+    def clip(self, network: str) -> None:
+        """Shortens that network's gradient where it is longer than its optimiser's `clip_norm`."""
+        limit = getattr(self.optimizer_configs, network).clip_norm
+        if limit is not None:
+            self.clip_gradients(self._optimizers[network], gradient_clip_val=limit, gradient_clip_algorithm="norm")
 
     def _follow_generator(self) -> None:
         images = self.images_seen - self._images_averaged
-        halflife = self.ema.halflife(self.images_seen)
-        move_average(self.ema_generator, self.generator, images=images, halflife_images=halflife)
+        if self._average is None:
+            self._average = MovingAverage(self.ema_generator, self.generator)
+        self._average.move(images=images, halflife_images=self.ema.halflife(self.images_seen))
         self._images_averaged = self.images_seen
         for schedule in self._schedules:
             schedule.step()
@@ -222,6 +265,16 @@ class GAN(AveragedGenerator):
         for logger in self.loggers:
             logger.log_metrics({**counts, **values}, step=self.generator_updates)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """As a module's, but for counts and names, which are set dozens of times in an update.
+
+        A module first looks whether what is set is, or was, a parameter, a buffer or a module, for ten times the cost.
+        """
+        if type(value) in (bool, int, float, str):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     def train(self, mode: bool = True) -> "GAN":
         super().train(mode)
         self.ema_generator.eval()  # its BatchNorm uses averaged statistics, always
@@ -234,6 +287,7 @@ class GAN(AveragedGenerator):
         work_apart(False)
 
     def on_train_start(self) -> None:
+        self._average = None  # whoever built this module may have changed its networks since it was last trained
         if not self.ranks or self.ranks[-1][1] != world_size():
             self.ranks.append([self.generator_updates, world_size()])
 
@@ -241,12 +295,16 @@ class GAN(AveragedGenerator):
         self.generator_updated = False
         if self.random_states_to_begin_with is not None:
             begin_rank(self.random_states_to_begin_with)
+            if self.member is not None:
+                self.member.begin(self.device)
             self.random_states_to_begin_with = None
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         counters = {name: getattr(self, name) for name in COUNTERS}
         states = self.random_states_to_begin_with or states_of_all_ranks()
         checkpoint["ganzoo"] = {"counters": counters, "random_states": states, "ranks": self.ranks}
+        if self.member is not None:
+            self.member.make_own(checkpoint)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         for name, count in checkpoint["ganzoo"]["counters"].items():
@@ -255,6 +313,7 @@ class GAN(AveragedGenerator):
         self.ranks = checkpoint["ganzoo"].get("ranks", [])
 
 
+NETWORKS = ("generator", "discriminator")
 COUNTERS = ("generator_updates", "discriminator_updates", "images_seen", "_images_averaged", "_led_from")
 
 
@@ -264,9 +323,9 @@ def _factor_of(config: OptimizerConfig) -> Callable[[int], float]:
 
 
 @contextmanager
-def frozen(network: nn.Module) -> Iterator[None]:
-    """The network's weights are constants in the body: no gradient is computed for them."""
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+def frozen(weights: Iterable[nn.Parameter]) -> Iterator[None]:
+    """A network's weights are constants in the body: no gradient is computed for them."""
+    trained = [weight for weight in weights if weight.requires_grad]
     for parameter in trained:
         parameter.requires_grad_(False)
     try:

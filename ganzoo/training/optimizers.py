@@ -35,6 +35,11 @@ class OptimizerConfig(Settings):
                 f"{self.decay_end_updates} must be above decay_start_updates {self.decay_start_updates}",
             )
 
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether the rate changes in the course of training."""
+        return self.schedule != "constant" or self.warmup_updates > 0
+
     def factor(self, generator_updates: int) -> float:
         """What lr is multiplied with after that many generator updates, in [0, 1].
 
@@ -49,7 +54,12 @@ class OptimizerConfig(Settings):
         done = min(max((generator_updates - self.decay_start_updates) / span, 0.0), 1.0)
         return warm * (1.0 - done if self.schedule == "linear" else 0.5 * (1.0 + math.cos(math.pi * done)))
 
-    def build(self, parameters: "Iterable[nn.Parameter]") -> "Optimizer":
+    def build(self, parameters: "Iterable[nn.Parameter]", *, fused: bool = True) -> "Optimizer":
+        """
+        Args:
+            fused: all weights in one call, which rounds otherwise than one weight after the other; not for scaled
+                gradients that are to be clipped.
+        """
         raise NotImplementedError
 
     def _common(self) -> dict[str, Any]:
@@ -63,20 +73,20 @@ class Adam(OptimizerConfig):
     betas: tuple[float, float] = setting((0.5, 0.999), "decay of the moments", at_least=0, below=1)
     eps: float = setting(1e-8, "added to the denominator", above=0)
 
-    def build(self, parameters: "Iterable[nn.Parameter]") -> "Optimizer":
+    def build(self, parameters: "Iterable[nn.Parameter]", *, fused: bool = True) -> "Optimizer":
         from torch import optim
 
-        return optim.Adam(parameters, betas=self.betas, eps=self.eps, **self._common())
+        return optim.Adam(parameters, betas=self.betas, eps=self.eps, fused=fused, **self._common())
 
 
 @dataclass(frozen=True, kw_only=True)
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101)."""
 
-    def build(self, parameters: "Iterable[nn.Parameter]") -> "Optimizer":
+    def build(self, parameters: "Iterable[nn.Parameter]", *, fused: bool = True) -> "Optimizer":
         from torch import optim
 
-        return optim.AdamW(parameters, betas=self.betas, eps=self.eps, **self._common())
+        return optim.AdamW(parameters, betas=self.betas, eps=self.eps, fused=fused, **self._common())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +97,11 @@ class RMSprop(OptimizerConfig):
     momentum: float = setting(0.0, "", at_least=0, below=1)
     eps: float = setting(1e-8, "added to the denominator", above=0)
 
-    def build(self, parameters: "Iterable[nn.Parameter]") -> "Optimizer":
+    def build(self, parameters: "Iterable[nn.Parameter]", *, fused: bool = True) -> "Optimizer":
         from torch import optim
 
-        return optim.RMSprop(parameters, alpha=self.alpha, momentum=self.momentum, eps=self.eps, **self._common())
+        options = {"alpha": self.alpha, "momentum": self.momentum, "eps": self.eps, **self._common()}
+        return optim.RMSprop(parameters, foreach=True, **options)  # there is no fused one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,10 +110,10 @@ class SGD(OptimizerConfig):
 
     momentum: float = setting(0.0, "", at_least=0, below=1)
 
-    def build(self, parameters: "Iterable[nn.Parameter]") -> "Optimizer":
+    def build(self, parameters: "Iterable[nn.Parameter]", *, fused: bool = True) -> "Optimizer":
         from torch import optim
 
-        return optim.SGD(parameters, momentum=self.momentum, **self._common())
+        return optim.SGD(parameters, momentum=self.momentum, fused=fused, **self._common())
 
 
 OPTIMIZERS = Classes("optimizer", {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD})

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -22,6 +23,7 @@ from ganzoo.errors import Diverged, GanzooError, InputError, Stopped, told_in_a_
 from ganzoo.evaluation.evaluator import Evaluator
 from ganzoo.evaluation.protocol import load_protocol
 from ganzoo.experiment import Experiment, build_experiment, load_experiment
+from ganzoo.packing.pack import Member
 from ganzoo.ranks import together
 from ganzoo.records.claim import LEASE_SECONDS, LostClaim
 from ganzoo.records.files import write_text
@@ -31,7 +33,8 @@ from ganzoo.records.run_directory import RunDirectory
 from ganzoo.records.starts import NoProgress, current_job, note_start
 from ganzoo.records.tracking import wandb_logger
 from ganzoo.training.build import begin_gan, build_data
-from ganzoo.training.callbacks.checkpoint import AtomicCheckpointIO, Checkpoints, read_checkpoint
+from ganzoo.training.callbacks.ahead import Ahead
+from ganzoo.training.callbacks.checkpoint import Checkpoints, read_checkpoint
 from ganzoo.training.callbacks.evaluation import Evaluation
 from ganzoo.training.callbacks.guard import Guard
 from ganzoo.training.callbacks.progress import ProgressDisplay
@@ -39,6 +42,7 @@ from ganzoo.training.callbacks.samples import SampleGrids
 from ganzoo.training.callbacks.stop import Stop
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
+from ganzoo.training.graphs import graphs_on
 from ganzoo.training.launching import company, failure_of_others, on_loss
 from ganzoo.training.strategy import AlternatingDDP, Assigned
 from ganzoo.training.watching import Watch, Watched
@@ -46,7 +50,11 @@ from ganzoo.training.world import World
 
 
 def train(
-    experiment: Experiment | str | Path, overrides: Iterable[str] = (), *, run_dir: str | Path | None = None
+    experiment: Experiment | str | Path,
+    overrides: Iterable[str] = (),
+    *,
+    run_dir: str | Path | None = None,
+    member: Member | None = None,
 ) -> RunDirectory:
     """Trains an experiment to the end of its budget.
 
@@ -54,6 +62,7 @@ def train(
         experiment: an experiment, or its YAML file.
         overrides: `key=value`, applied to the file.
         run_dir: where to write; None: runs/<name>/<run id>.
+        member: what the run is in a pack of runs that are trained at once; None: it is trained alone.
 
     Raises:
         InputError: the input is wrong. Diverged, Stopped: the run ended early; its directory tells why.
@@ -63,7 +72,7 @@ def train(
     run = RunDirectory.create(experiment, run_dir)
     with run.claimed():
         try:
-            train_claimed(experiment, run)
+            train_claimed(experiment, run, member=member)
         except InputError:
             if not run.last_checkpoint.exists():
                 run.config.unlink()  # no run has begun here: the mended command may take the same directory
@@ -71,7 +80,7 @@ def train(
     return run
 
 
-def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
+def resume(run_dir: str | Path, overrides: Iterable[str] = (), *, member: Member | None = None) -> RunDirectory:
     """Goes on with a run exactly where its last checkpoint is; see `train`.
 
     Raises:
@@ -84,15 +93,18 @@ def resume(run_dir: str | Path, overrides: Iterable[str] = ()) -> RunDirectory:
     # A job that SLURM runs again elsewhere, since its node has died, must wait until that node's claim has run out.
     with run.claimed(patience_seconds=2 * LEASE_SECONDS if current_job() else 0.0):
         write_text(run.config, experiment.to_yaml())
-        train_claimed(experiment, run)
+        train_claimed(experiment, run, member=member)
     return run
 
 
-def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None = None) -> None:
+def train_claimed(
+    experiment: Experiment, run: RunDirectory, watch: Watch | None = None, member: Member | None = None
+) -> None:
     """Trains in a directory that this process has claimed, from its last checkpoint where there is one.
 
     Args:
         watch: sees all that is logged, and may end the run early, which its record then calls pruned.
+        member: as in `train`.
     """
     try:
         note_start(run)
@@ -105,7 +117,7 @@ def train_claimed(experiment: Experiment, run: RunDirectory, watch: Watch | None
         build_data(experiment).setup()  # before the others come: one of them downloads
     with company(experiment.trainer, order) as world:
         together(lambda: None)  # the others may miss what the experiment needs
-        _train(experiment, run, world, resumed=resumed, watch=watch)
+        _train(experiment, run, world, resumed=resumed, watch=watch, member=member)
 
 
 def obey(order: dict[str, Any], world: World) -> None:
@@ -116,12 +128,19 @@ def obey(order: dict[str, Any], world: World) -> None:
 
 
 def _train(
-    experiment: Experiment, run: RunDirectory, world: World, *, resumed: bool, watch: Watch | None = None
+    experiment: Experiment,
+    run: RunDirectory,
+    world: World,
+    *,
+    resumed: bool,
+    watch: Watch | None = None,
+    member: Member | None = None,
 ) -> None:
     _quieten()
     session = together(lambda: Session.prepare(experiment, run, world, resumed=resumed))
     on_loss(partial(session.write_record, "failed"))
-    with session.stop.listening():  # until the record is written: whoever stops a job may send a signal twice
+    listening = session.stop.listening() if member is None else member.joined(session.gan, session.stop)
+    with listening:  # until the record is written: whoever stops a job may send a signal twice
         try:
             with session.mirror() as mirror:
                 session.fit(mirror, watch)
@@ -188,14 +207,21 @@ class Session:
     def fit(self, mirror: Logger | None, watch: Watch | None) -> None:
         # Lightning's own guess is wrong where SLURM's tasks train by themselves.
         rank_zero_only.rank = self.world.rank  # type: ignore[attr-defined]
-        callbacks: list[lightning.Callback] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
+        self.gan.hooked = self.experiment.trainer.precision == "16-mixed"  # there a hook unscales before it clips
+        callbacks: list[Any] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
         if self.experiment.trainer.progress and self.is_first:
             updates = self.experiment.budget.generator_updates
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
+        callbacks = [_Start(self), Ahead(self.data, callbacks), *callbacks]
         loggers: list[Logger] = [MetricsLog(self.run, self.clock)] if self.is_first else []
         loggers += [*([mirror] if mirror else []), *([Watched(watch, self.stop)] if watch else [])]
-        trainer = together(lambda: self._trainer([_Start(self), *callbacks], loggers))
+        trainer = together(lambda: self._trainer(callbacks, loggers))
+        # What deterministic algorithms set to NaN before it is written, for whoever reads it before: thousands of times
+        # in an update of convolutions, and nothing here does.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]  # Stop listens
+        if self.experiment.trainer.cuda_graphs and self.gan.member is None:
+            self.gan.graphs = graphs_on(trainer.strategy.root_device, self.gan)
         if not self.resumed and self.is_first:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
         trainer.fit(
@@ -219,7 +245,7 @@ class Session:
                 callbacks=callbacks,
                 logger=loggers,
                 log_every_n_steps=self.experiment.tracking.every_generator_updates,
-                plugins=[AtomicCheckpointIO(), Assigned(self.world)],
+                plugins=[self.checkpoints.io, Assigned(self.world)],
                 enable_checkpointing=False,
                 enable_progress_bar=False,
                 enable_model_summary=False,

@@ -5,7 +5,10 @@ whole batch, u is uniform on [0, 1) in every dimension and a on [0, 1) for each 
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
+
+import torch
 
 from ganzoo.config import setting
 from ganzoo.objectives import (
@@ -44,7 +47,8 @@ class DRAGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        uniform = drawn(lambda n: real.new_empty(n, *real.shape[1:]).uniform_(), len(real))
+        empty = partial(torch.empty, dtype=real.dtype, device=real.device)
+        uniform = drawn(lambda n, stream: empty(n, *real.shape[1:]).uniform_(generator=stream), len(real))
         around = interpolated(perturbed(real, uniform), real, random_mix(real))
         penalty = gradient_norm_penalty(discriminator, around)
         self.report({"discriminator/penalty": penalty})

@@ -54,6 +54,8 @@ class Config(GANConfig):
     paper_optimizers: ClassVar[Optimizers] = Optimizers(
         generator=Adam(lr=1e-3, betas=(0.0, 0.99)), discriminator=Adam(lr=1e-3, betas=(0.0, 0.99))
     )
+    never_packed: ClassVar[str | None] = "its networks grow"
+    never_captured: ClassVar[str | None] = "its networks grow"
 
     @property
     def per_sample_gradients(self) -> bool:

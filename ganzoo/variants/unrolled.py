@@ -34,6 +34,8 @@ class Config(GANConfig):
     paper_optimizers: ClassVar[Optimizers] = Optimizers(
         generator=Adam(lr=1e-3, betas=(0.5, 0.999)), discriminator=Adam(lr=1e-4, betas=(0.5, 0.999))
     )
+    never_packed: ClassVar[str | None] = "an update looks ahead with the moments of one run's optimiser"
+    never_captured: ClassVar[str | None] = "an update looks ahead with the optimiser's count of steps"
 
     def optimizer_misfits(self, optimizers: Optimizers) -> Iterator[Problem]:
         """What is unrolled is Adam, and nothing that is added to it."""

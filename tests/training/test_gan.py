@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from ganzoo.training.config import EMAConfig
-from ganzoo.training.ema import averaged_copy, move_average
+from ganzoo.training.ema import MovingAverage, averaged_copy
 from ganzoo.training.gan import frozen
 from ganzoo.training.optimizers import SGD, Adam, Optimizers
 from ganzoo.variants.dcgan import DCGAN, Config
@@ -141,7 +141,7 @@ def test_the_average_follows_its_equation():
         for tensor in (*generator.parameters(), generator[1].running_mean):
             tensor.add_(1.0)
         generator[1].num_batches_tracked.fill_(7)
-    move_average(average, generator, images=30, halflife_images=10)
+    MovingAverage(average, generator).move(images=30, halflife_images=10)
     for before, now in zip(start, (*average.parameters(), average[1].running_mean), strict=True):
         torch.testing.assert_close(now, before + 1 - 0.5**3)
     assert average[1].num_batches_tracked == 7
@@ -150,7 +150,7 @@ def test_the_average_follows_its_equation():
 def test_without_a_half_life_the_average_is_a_copy():
     generator = nn.Linear(3, 2)
     average = averaged_copy(nn.Linear(3, 2))
-    move_average(average, generator, images=1, halflife_images=None)
+    MovingAverage(average, generator).move(images=1, halflife_images=None)
     assert torch.equal(average.weight, generator.weight) and torch.equal(average.bias, generator.bias)
 
 
@@ -162,7 +162,7 @@ def test_the_half_life_ramps_up():
 
 def test_frozen_gives_back_what_was_trained_and_only_that():
     network = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2).requires_grad_(False))
-    with frozen(network):
+    with frozen(network.parameters()):
         assert not any(parameter.requires_grad for parameter in network.parameters())
     assert [parameter.requires_grad for parameter in network.parameters()] == [True, True, False, False]
 

@@ -1,7 +1,7 @@
 """What happens around the updates of a run, each in its own callback, in this order after every batch:
 
-guard, samples, evaluation, checkpoint, stop. A checkpoint is written after everything that belongs to its generator
-update, so a resumed run repeats nothing and leaves nothing out.
+ahead, guard, samples, evaluation, checkpoint, stop. A checkpoint is written after everything that belongs to its
+generator update, so a resumed run repeats nothing and leaves nothing out.
 """
 
 from lightning import Callback, Trainer
@@ -29,8 +29,11 @@ class AfterGeneratorUpdates(Callback):
         if gan.generator_updated:
             self._act_once(trainer, gan)
 
+    def due(self, gan: GAN) -> bool:
+        return gan.generator_updates % self.every == 0 and self.acted_at != gan.generator_updates
+
     def _act_once(self, trainer: Trainer, gan: GAN) -> None:
-        if gan.generator_updates % self.every == 0 and self.acted_at != gan.generator_updates:
+        if self.due(gan):
             self.act_now(trainer, gan)
 
     def act_now(self, trainer: Trainer, gan: GAN) -> None:

@@ -34,12 +34,15 @@ class ProgressDisplay(Callback):
         self._task = self.bar.add_task("", total=self.generator_updates, completed=gan.generator_updates, rates="")
 
     def on_train_batch_end(self, trainer: Trainer, gan: GAN, *args, **kwargs) -> None:  # type: ignore[override]
-        if not self.bar.disable and gan.generator_updated and gan.generator_updates % REFRESH_EVERY == 0:
+        if self.due(gan):
             seconds = max(self.clock.seconds_here(), 1e-9)
             updates = (gan.generator_updates - self._updates_at_start) / seconds
             images = (gan.images_seen - self._images_at_start) / seconds
             rates = f"{updates:.1f} updates/s {images:,.0f} images/s{self._losses(gan)}"
             self.bar.update(self._task, completed=gan.generator_updates, rates=rates)
+
+    def due(self, gan: GAN) -> bool:
+        return not self.bar.disable and gan.generator_updated and gan.generator_updates % REFRESH_EVERY == 0
 
     def _losses(self, gan: GAN) -> str:
         """The losses of the last logged update, D's and G's: reading newer ones would wait for the device."""

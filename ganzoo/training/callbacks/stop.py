@@ -3,12 +3,13 @@
 import os
 import signal
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 from lightning import Callback, Trainer
 
+from ganzoo.ranks import world_size
 from ganzoo.training.callbacks import AfterGeneratorUpdates
 from ganzoo.training.callbacks.checkpoint import Checkpoints
 from ganzoo.training.gan import GAN
@@ -36,26 +37,19 @@ class Stop(Callback):
     @contextmanager
     def listening(self) -> Iterator[None]:
         """Signals in the body end the run in order; afterwards they do what they did before."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
-        self.listen()
-        try:
+        with handling(self.remember):
             yield
-        finally:
-            if _in_main_thread():
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-
-    def listen(self) -> None:
-        """Takes the signals, also from Lightning, whose own handler ends with status 0 and no checkpoint."""
-        if _in_main_thread():  # nobody else may: a notebook's server, say, trains in another thread
-            for number in SIGNALS:
-                signal.signal(number, self._remember)
 
     def on_train_start(self, trainer: Trainer, gan: GAN) -> None:  # type: ignore[override]
         self._stop_if_due(trainer, gan)  # a resumed run may have spent its budget
 
     def on_train_batch_end(self, trainer: Trainer, gan: GAN, *args, **kwargs) -> None:  # type: ignore[override]
         self._stop_if_due(trainer, gan)
+
+    def due(self, gan: GAN) -> bool:
+        """Several ranks vote after every update."""
+        ended = gan.generator_updates >= self.generator_updates
+        return ended or self.signal_number is not None or self.early_reason is not None or world_size() > 1
 
     def _stop_if_due(self, trainer: Trainer, gan: GAN) -> None:
         done = gan.generator_updates >= self.generator_updates
@@ -75,12 +69,25 @@ class Stop(Callback):
             self.signal_number = signal.SIGTERM  # some other rank's
         return trainer.strategy.stops
 
-    def _remember(self, number: int, frame: FrameType | None) -> None:
+    def remember(self, number: int, frame: FrameType | None) -> None:
+        """A signal's handler."""
         if self.signal_number == signal.SIGINT == number:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(os.getpid(), signal.SIGINT)
         self.signal_number = signal.SIGTERM if number == signal.SIGUSR1 else number
 
 
-def _in_main_thread() -> bool:
-    return threading.current_thread() is threading.main_thread()
+@contextmanager
+def handling(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Takes the signals in the body, also from Lightning, whose own handler ends with status 0 and no checkpoint."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # nobody else may: a notebook's server, say, trains in another thread
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in SIGNALS:
+        signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)

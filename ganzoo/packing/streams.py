@@ -1,0 +1,47 @@
+"""The random streams of several runs whose losses are computed at once, under torch.func.vmap.
+
+Alone, a run draws from the process's own stream. In a pack each run has a generator with the state that this stream
+would have, so it draws what it would draw alone.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+Draw = Callable[[int, torch.Generator | None], Tensor]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Attributes:
+    generators: one a run.
+    member: a number of one of them; under vmap, of each at once.
+    """
+
+    generators: Sequence[torch.Generator]
+    member: Tensor
+
+    def draw(self, draw: Draw, n: int) -> Tensor:
+        """What each run's stream gives: under vmap no operation may be random by itself, so all draw outside of it."""
+        return torch.stack([draw(n, generator) for generator in self.generators])[self.member]
+
+
+_in_force: Streams | None = None
+
+
+def streams() -> Streams | None:
+    """What is to be drawn from now; None: the process's own stream, since one run is computed."""
+    return _in_force
+
+
+@contextmanager
+def drawing_from(several: Streams) -> Iterator[None]:
+    global _in_force
+    _in_force, before = several, _in_force
+    try:
+        yield
+    finally:
+        _in_force = before
