@@ -220,7 +220,7 @@ class Session:
         # in an update of convolutions, and nothing here does.
         torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]  # Stop listens
-        if self.experiment.trainer.cuda_graphs and self.gan.member is None:
+        if self.experiment.trainer.cuda_graphs:
             self.gan.graphs = graphs_on(trainer.strategy.root_device, self.gan)
         if not self.resumed and self.is_first:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
