@@ -107,7 +107,7 @@ def outcomes(runs: Sequence[Planned]) -> Iterator[RunDirectory | GanzooError]:
     for run in runs:
         run.check_directory()
     for several in _packs(runs):
-        for outcome in [_outcome(several[0])] if len(several) == 1 else _at_once(several):
+        for outcome in [_outcome(several[0])] if len(several) == 1 else _stopped_last(_at_once(several)):
             if isinstance(outcome, GanzooError) and (len(runs) == 1 or isinstance(outcome, (InputError, Stopped))):
                 raise outcome
             yield outcome
@@ -120,6 +120,14 @@ def _packs(runs: Sequence[Planned]) -> Iterator[Sequence[Planned]]:
         yield runs[:1]
     for first in range(lone, len(runs), runs[0].pack):
         yield runs[first : first + runs[0].pack]
+
+
+def _stopped_last(outcomes: Sequence[RunDirectory | GanzooError]) -> list[RunDirectory | GanzooError]:
+    """One signal stops all that are trained at once: one error tells it of all, after the runs that had ended."""
+    stopped = [outcome for outcome in outcomes if isinstance(outcome, Stopped)]
+    others = [outcome for outcome in outcomes if not isinstance(outcome, Stopped)]
+    told = [Stopped("; ".join(map(str, stopped)), stopped[0].args[1])] if stopped else []
+    return [*others, *told]
 
 
 def _outcome(run: Planned, member: "Member | None" = None) -> RunDirectory | GanzooError:

@@ -5,6 +5,8 @@ import json
 import math
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from ganzoo.packing.alike import kind_of, problems_of_packing
 from ganzoo.packing.pack import Member, Pack
 from ganzoo.training.build import build_gan
 from ganzoo.training.gan import GAN
+from ganzoo.training.repeated import outcomes, plan
 from ganzoo.training.run import resume, train
 
 RINGS = (
@@ -292,3 +295,19 @@ def test_seeds_in_packs_by_the_command(command, tmp_path):
         assert refused.returncode == 2 and "must be a whole number, at least 1" in refused.stderr
     refused = command("train", ROOT / "experiments" / "ring8" / "unrolled.yaml", "seeds=2", "pack=2")
     assert refused.returncode == 2 and "unrolled cannot be trained in a pack" in refused.stderr
+
+
+def test_a_signal_to_a_pack_is_told_of_every_run_in_it(tmp_path):
+    words = [*RINGS, "budget.generator_updates=1000000", "seeds=2", "pack=2"]
+    runs = plan(RING, words, tmp_path / "run")
+
+    def interrupt_when_all_train() -> None:
+        while not all(run.directory and (run.directory / "metrics.jsonl").exists() for run in runs):
+            time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt_when_all_train, daemon=True).start()
+    with pytest.raises(Stopped) as stopped:
+        list(outcomes(runs))
+    assert stopped.value.exit_code == 130
+    assert all(f"--resume {run.directory}" in str(stopped.value) for run in runs)
