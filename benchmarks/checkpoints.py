@@ -25,8 +25,9 @@ from ganzoo.training.build import begin_gan, build_data
 from ganzoo.training.callbacks.checkpoint import Checkpoints
 from ganzoo.training.callbacks.guard import Guard
 from ganzoo.training.clock import Clock
+from ganzoo.training.config import TrainerConfig
 from ganzoo.training.gan import GAN
-from ganzoo.training.run import _quieten
+from ganzoo.training.process import prepare_process
 
 ROOT = Path(__file__).parent.parent
 NETWORK = "{name: mlp, width: %d, depth: 8}"
@@ -120,7 +121,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=720)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    _quieten()
+    prepare_process(TrainerConfig())
     with tempfile.TemporaryDirectory() as folder:
         updates = BETWEEN * (FIRST + 2 * options.checkpoints)
         moments, written, size = trained(Path(folder), options.width, updates)

@@ -113,7 +113,8 @@ def measured(case: str, asked: argparse.Namespace) -> Result:
     file, words = CASES[case]
     path = ROOT / "experiments" / file
     words = [*ALWAYS, *words, f"trainer.accelerator={'cpu' if asked.device == 'cpu' else 'gpu'}", *asked.set]
-    loop = raw_loop(load_experiment(path, words), device=asked.device, fused=not asked.plain_adam)
+    by_hand = load_experiment(path, [*words, "trainer.channels_last=false"])  # as one usually writes it
+    loop = raw_loop(by_hand, device=asked.device, fused=not asked.plain_adam)
     loop(2)
     updates = min(LOG_EVERY, max(1, round(1e3 * asked.seconds / milliseconds(loop, 2))))
     budget = (asked.turns + WARM_UP_TURNS) * updates

@@ -18,7 +18,8 @@ class Stack:
     """Every weight and buffer of several GANs of one shape, the members' behind one another along a first dimension.
 
     From now on the members' own are views of it: what an optimiser writes into a member's weights is in the stack, and
-    what a forward writes into a stacked buffer (BatchNorm's statistics) is in the members'.
+    what a forward writes into a stacked buffer (BatchNorm's statistics) is in the members'. All lie in the usual order,
+    also where the members' channels were last.
 
     Attributes:
         tensors: in the order of `places_of`.
@@ -29,7 +30,8 @@ class Stack:
         self._gan = gans[0]
         self._places = places_of(self._gan)
         self._own = [[_at(place) for place in places_of(gan)] for gan in gans]
-        self.tensors = [torch.stack([own.data for own in column]) for column in zip(*self._own, strict=True)]
+        columns = zip(*self._own, strict=True)
+        self.tensors = [torch.stack([own.data for own in column]).contiguous() for column in columns]
         for stacked, column in zip(self.tensors, zip(*self._own, strict=True), strict=True):
             for own, row in zip(column, stacked.unbind(), strict=True):
                 own.data = row

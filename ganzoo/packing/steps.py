@@ -6,6 +6,7 @@ from typing import Any
 from torch.optim import Optimizer
 
 from ganzoo.training.gan import GAN
+from ganzoo.training.layout import lay_states_as_weights
 
 
 class Steps:
@@ -20,6 +21,7 @@ class Steps:
         alike: dict[type[Optimizer], list[Optimizer]] = {}
         for gan in gans:
             optimizer = gan.optimizer_of(network).optimizer
+            lay_states_as_weights(optimizer)  # a checkpoint's lie as the weights did before they were stacked
             if getattr(gan.optimizer_configs, network).is_scheduled:
                 self._all.append(optimizer)
             else:

@@ -12,6 +12,7 @@ from ganzoo.networks.base import NetworkConfig
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.callbacks.checkpoint import read_checkpoint
 from ganzoo.training.gan import GAN
+from ganzoo.training.layout import lay_channels_last
 from ganzoo.training.randomness import random_states, seed_everything, untouched_randomness
 
 
@@ -19,6 +20,8 @@ def begin_gan(experiment: Experiment) -> GAN:
     """The experiment's variant as it begins training: the seed decides the weights and the random streams."""
     seed_everything(mixed_seed(experiment.seed, 0))
     gan = build_gan(experiment)
+    if experiment.trainer.channels_last:
+        lay_channels_last(gan)
     seed_everything(mixed_seed(experiment.seed, 1))  # a stream of its own: a network more or less does not shift it
     gan.random_states_to_begin_with = [random_states()]
     return gan

@@ -154,6 +154,12 @@ class TrainerConfig(Settings):
     accumulate: int = setting(
         1, "parts of a batch that a device works through one after the other, to save memory", at_least=1, at_most=65536
     )
+    channels_last: bool = setting(
+        False, "images lie in memory with the channels last: convolutions are often faster, and round differently"
+    )
+    tf32: Literal["never", "convolutions", "always"] = setting(
+        "convolutions", "where a GPU may take factors of 10 bits: never; in convolutions, as torch does; always"
+    )
     deterministic: bool = setting(True, "only algorithms that give the same bits every time")
     cuda_graphs: bool = setting(
         False, "each update is launched at once, as a CUDA graph; new, and not yet run on any GPU"

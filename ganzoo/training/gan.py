@@ -24,6 +24,7 @@ from ganzoo.training.averaged import AveragedGenerator
 from ganzoo.training.bound import BoundDiscriminator, condition_of, packed
 from ganzoo.training.config import EMAConfig, GANConfig
 from ganzoo.training.ema import MovingAverage, averaged_copy
+from ganzoo.training.layout import lay_states_as_weights
 from ganzoo.training.optimizers import OptimizerConfig, Optimizers
 from ganzoo.training.randomness import begin_rank, states_of_all_ranks
 from ganzoo.training.strategy import AlternatingDDP
@@ -287,6 +288,8 @@ class GAN(AveragedGenerator):
         work_apart(False)
 
     def on_train_start(self) -> None:
+        for optimizer in self._optimizers.values():
+            lay_states_as_weights(optimizer)
         self._average = None  # whoever built this module may have changed its networks since it was last trained
         if not self.ranks or self.ranks[-1][1] != world_size():
             self.ranks.append([self.generator_updates, world_size()])

@@ -1,9 +1,7 @@
 """A whole run: build, train, score, record. What `ganzoo train` calls, and `ganzoo.train` in Python."""
 
-import logging
 import platform
 import signal
-import warnings
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -12,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-import torch
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
@@ -44,6 +41,7 @@ from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
 from ganzoo.training.graphs import graphs_on
 from ganzoo.training.launching import company, failure_of_others, on_loss
+from ganzoo.training.process import prepare_process
 from ganzoo.training.strategy import AlternatingDDP, Assigned
 from ganzoo.training.watching import Watch, Watched
 from ganzoo.training.world import World
@@ -136,7 +134,7 @@ def _train(
     watch: Watch | None = None,
     member: Member | None = None,
 ) -> None:
-    _quieten()
+    prepare_process(experiment.trainer)
     session = together(lambda: Session.prepare(experiment, run, world, resumed=resumed))
     on_loss(partial(session.write_record, "failed"))
     listening = session.stop.listening() if member is None else member.joined(session.gan, session.stop)
@@ -216,9 +214,6 @@ class Session:
         loggers: list[Logger] = [MetricsLog(self.run, self.clock)] if self.is_first else []
         loggers += [*([mirror] if mirror else []), *([Watched(watch, self.stop)] if watch else [])]
         trainer = together(lambda: self._trainer(callbacks, loggers))
-        # What deterministic algorithms set to NaN before it is written, for whoever reads it before: thousands of times
-        # in an update of convolutions, and nothing here does.
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]  # Stop listens
         if self.experiment.trainer.cuda_graphs:
             self.gan.graphs = graphs_on(trainer.strategy.root_device, self.gan)
@@ -308,19 +303,3 @@ def _evaluator(experiment: Experiment) -> Evaluator:
         experiment.data,
         extractor_file=Path(extractor) if extractor else None,
     )
-
-
-def _quieten() -> None:
-    """Lightning's remarks on what ganzoo has decided for itself."""
-    for name in ("lightning.pytorch", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    for message in DECIDED:
-        warnings.filterwarnings("ignore", message=message)
-
-
-DECIDED = (
-    ".*does not have many workers.*",  # the data are in memory: a worker would only copy them
-    ".*`srun` command is available.*",  # who starts which processes is settled before
-    r".*module\(s\) in eval mode at the start of training.*",  # the averaged generator always is
-    r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",  # Lightning 2.6 on torch >= 2.14
-)
