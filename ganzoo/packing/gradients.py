@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.func import vmap
-from torch.overrides import TorchFunctionMode
 
 from ganzoo.errors import GanzooError, InputError
+from ganzoo.packing.batched import CopiedOut
 from ganzoo.packing.stack import Stack
 from ganzoo.packing.streams import Streams, drawing_from
 from ganzoo.shapes import Images, Labels
@@ -42,17 +42,24 @@ class Request:
         return (self.network, getattr(self.loss_of, "__qualname__", None), self.real.shape, labels, *counts)
 
 
-def differentiate(stack: Stack, requests: Sequence[Request]) -> None:
-    """Gives each member's weights the gradient of its loss, and reports its losses. All are of one kind."""
+def differentiate(stack: Stack, requests: Sequence[Request]) -> Sequence[Tensor | None]:
+    """Gives each member's weights the gradient of its loss, and reports its losses. All are of one kind.
+
+    Returns:
+        The gradients, stacked as the network's weights are, of which the members' own are views.
+    """
     network, tensors = requests[0].network, list(stack.tensors)
     positions = stack.positions_of(network)
     for position in positions:
         tensors[position] = tensors[position].detach().requires_grad_()
-    with _CopiedOut() if stack.parametrized else nullcontext():
+    with CopiedOut() if stack.parametrized else nullcontext():
         loss, reported = vmap(_loss_of_one(stack, requests), randomness="same")(tensors, *_batches(requests))
     weights = [tensors[position] for position in positions]
-    gradients = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
+    # A fused optimiser goes through weights and gradients in the order in which they lie in memory.
+    found = torch.autograd.grad(loss.sum(), weights, allow_unused=True)
+    gradients = [None if gradient is None else gradient.contiguous() for gradient in found]
     _hand_out(stack, requests, gradients, reported)
+    return gradients
 
 
 def _loss_of_one(stack: Stack, requests: Sequence[Request]) -> Callable[..., tuple[Tensor, dict[str, Tensor]]]:
@@ -85,23 +92,12 @@ def _batches(requests: Sequence[Request]) -> Iterator[Tensor]:
 def _hand_out(
     stack: Stack, requests: Sequence[Request], gradients: Sequence[Tensor | None], reported: dict[str, Tensor]
 ) -> None:
-    # A fused optimiser goes through weights and gradients in the order in which they lie in memory.
-    rows = [[None] * len(requests) if stacked is None else stacked.contiguous().unbind() for stacked in gradients]
+    rows = [[None] * len(requests) if stacked is None else stacked.unbind() for stacked in gradients]
     values = {name: stacked.unbind() for name, stacked in reported.items()}
     for member, request in enumerate(requests):
         for parameter, row in zip(stack.parameters_of(member, request.network), rows, strict=True):
             parameter.grad = row[member]
         request.gan.losses.update({name: value[member] for name, value in values.items()})
-
-
-class _CopiedOut(TorchFunctionMode):
-    """`out=`, by which torch's spectral norm writes its vectors and which vmap has no rule for, is done by a copy."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if (out := kwargs.pop("out", None)) is None:
-            return func(*args, **kwargs)
-        return out.copy_(func(*args, **kwargs))
 
 
 @contextmanager

@@ -150,13 +150,13 @@ class Pack:
         gans, network = [request.gan for request in requests], requests[0].network
         stack = self._stack_of(group, gans)
         with nullcontext() if network in self._known else refusing(gans[0]):
-            differentiate(stack, requests)
+            gradients = differentiate(stack, requests)
         self._known.add(network)
         for gan in gans:
             gan.clip(network)
         if network not in self._steps[group]:
-            self._steps[group][network] = Steps(gans, network)
-        self._steps[group][network].make()
+            self._steps[group][network] = Steps(stack, gans, network)
+        self._steps[group][network].make(gradients)
 
     def _stack_of(self, group: tuple[Member, ...], gans: Sequence[GAN]) -> Stack:
         """That of just these members, made anew where one has left, or has got other weights."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.parametrize import ParametrizationList
 
+from ganzoo.packing.batched import in_one_product, linear_layers
 from ganzoo.training.gan import GAN
 
 AVERAGED = "ema_generator"  # of no objective: each member's average moves by itself
@@ -35,6 +36,7 @@ class Stack:
         for stacked, column in zip(self.tensors, zip(*self._own, strict=True), strict=True):
             for own, row in zip(column, stacked.unbind(), strict=True):
                 own.data = row
+        self._linear = linear_layers([self._gan.generator, self._gan.discriminator])
         self._positions: dict[str, list[int]] = {}
         self._addresses = self._addresses_now()
         self.parametrized = any(isinstance(module, ParametrizationList) for module in self._gan.modules())
@@ -50,6 +52,10 @@ class Stack:
         own = self._own[member]
         return [own[at] for at in self.positions_of(network)]
 
+    def stacked(self, network: str) -> list[Tensor]:
+        """Each of a network's parameters, of all members, in the same order."""
+        return [self.tensors[at] for at in self.positions_of(network)]
+
     def holds(self) -> bool:
         """Whether the members' weights are still its views: somebody may have put others in their place."""
         return self._addresses_now() == self._addresses
@@ -63,7 +69,8 @@ class Stack:
         for (kept, name), tensor in zip(self._places, tensors, strict=True):
             kept[name] = tensor
         try:
-            yield
+            with in_one_product(self._linear):
+                yield
         finally:
             for (kept, name), own in zip(self._places, self._own[0], strict=True):
                 kept[name] = own

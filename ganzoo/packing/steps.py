@@ -3,32 +3,96 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
+from ganzoo.packing.stack import Stack
 from ganzoo.training.gan import GAN
 from ganzoo.training.layout import lay_states_as_weights
 
 
 class Steps:
-    """The steps of one network's optimisers of several GANs.
+    """The steps of one network's optimisers of several GANs. The moments are each optimiser's own, to whoever looks."""
 
-    Optimisers that have no schedule and are of one class, and so treat each weight by itself, are done by one of that
-    class over the weights of all. The moments stay each optimiser's own.
+    def __init__(self, stack: Stack, gans: Sequence[GAN], network: str):
+        self._stack, self._gans, self._network = stack, gans, network
+        self._optimizers = [gan.optimizer_of(network).optimizer for gan in gans]
+        self._way = self._quickest_way()
+
+    def make(self, gradients: Sequence[Tensor | None]) -> None:
+        """One step of each.
+
+        Args:
+            gradients: stacked, of the network's weights; the members' own are views of them.
+        """
+        if isinstance(self._way, OnStack) and not _have_one_setting(self._optimizers):  # somebody has set a rate
+            self._way = self._quickest_way()
+        self._way.step(gradients)
+
+    def _quickest_way(self) -> "OnStack | Apart":
+        for optimizer in self._optimizers:
+            _make_states_its_own(optimizer)
+        members = [self._stack.parameters_of(member, self._network) for member in range(len(self._gans))]
+        if _have_one_setting(self._optimizers) and _are_equally_far(self._optimizers, members):
+            return OnStack(self._stack.stacked(self._network), members, self._optimizers)
+        scheduled = [getattr(gan.optimizer_configs, self._network).is_scheduled for gan in self._gans]
+        return Apart(self._optimizers, scheduled)
+
+
+class OnStack:
+    """Optimisers that are all alike, as one over the stacked weights.
+
+    Args:
+        stacked: each weight of all members.
+        members: each member's weights, in the same order.
     """
 
-    def __init__(self, gans: Sequence[GAN], network: str):
+    def __init__(self, stacked: Sequence[Tensor], members: Sequence[Sequence[Tensor]], optimizers: Sequence[Optimizer]):
+        self._stacked, self._members, self._optimizers = stacked, members, optimizers
+        group = {**_settings_of(optimizers[0])[0], "params": list(stacked)}
+        self._whole = type(optimizers[0])([group])  # type: ignore[call-arg]  # the group has the rate
+        for weight, own in zip(stacked, zip(*members, strict=True), strict=True):
+            states = [optimizer.state.get(each) for optimizer, each in zip(optimizers, own, strict=True)]
+            if states[0]:
+                self._whole.state[weight] = {key: _stacked([state[key] for state in states]) for key in states[0]}  # type: ignore[index]
+        self._share()
+        for optimizer in optimizers:
+            optimizer._opt_called = True  # type: ignore[attr-defined]  # else a schedule warns that it never steps
+
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        self._whole.param_groups[0].update(_settings_of(self._optimizers[0])[0])
+        for weight, gradient in zip(self._stacked, gradients, strict=True):
+            weight.grad = gradient
+        self._whole.step()
+        if len(self._whole.state) != self._shared:  # the first step makes the moments
+            self._share()
+
+    def _share(self) -> None:
+        """The members' moments are rows of the whole's."""
+        for weight, own in zip(self._stacked, zip(*self._members, strict=True), strict=True):
+            for number, (optimizer, each) in enumerate(zip(self._optimizers, own, strict=True)):
+                if weight in self._whole.state:
+                    moments = self._whole.state[weight].items()
+                    optimizer.state[each] = {key: _row(moment, number) for key, moment in moments}
+        self._shared = len(self._whole.state)
+
+
+class Apart:
+    """Any optimisers. Those that have no schedule and are of one class, and so treat each weight by itself, as one."""
+
+    def __init__(self, optimizers: Sequence[Optimizer], scheduled: Sequence[bool]):
         self._all: list[Optimizer | AtOnce] = []
         alike: dict[type[Optimizer], list[Optimizer]] = {}
-        for gan in gans:
-            optimizer = gan.optimizer_of(network).optimizer
-            lay_states_as_weights(optimizer)  # a checkpoint's lie as the weights did before they were stacked
-            if getattr(gan.optimizer_configs, network).is_scheduled:
+        for optimizer, alone in zip(optimizers, scheduled, strict=True):
+            if alone:
                 self._all.append(optimizer)
             else:
                 alike.setdefault(type(optimizer), []).append(optimizer)
-        self._all += [AtOnce(optimizers) for optimizers in alike.values()]
+        self._all += [AtOnce(several) for several in alike.values()]
 
-    def make(self) -> None:
+    def step(self, gradients: Sequence[Tensor | None]) -> None:
+        """By the members' own gradients."""
         for optimizer in self._all:
             optimizer.step()
 
@@ -45,17 +109,18 @@ class AtOnce:
         self._shared = -1  # states that the whole and the optimisers have in common
 
     def step(self) -> None:
-        if self._settings != self._settings_now():  # somebody has set a rate
+        if self._settings != [_settings_of(each) for each in self._optimizers]:  # somebody has set a rate
             self._whole = self._merged()
         self._whole.step()
         if len(self._whole.state) != self._shared:  # the first step makes the moments
             self._share()
 
     def _merged(self) -> Optimizer:
-        self._settings = self._settings_now()
+        self._settings = [_settings_of(each) for each in self._optimizers]
         groups: dict[str, dict[str, Any]] = {}
-        for group, settings in zip(self._groups(), self._settings, strict=True):
-            groups.setdefault(repr(settings), {**settings, "params": []})["params"].extend(group["params"])
+        for optimizer, each in zip(self._optimizers, self._settings, strict=True):
+            for group, settings in zip(optimizer.param_groups, each, strict=True):
+                groups.setdefault(repr(settings), {**settings, "params": []})["params"].extend(group["params"])
         whole = type(self._optimizers[0])(list(groups.values()))  # type: ignore[call-arg]  # the groups have the rates
         for optimizer in self._optimizers:
             whole.state.update(optimizer.state)
@@ -69,8 +134,43 @@ class AtOnce:
                         optimizer.state[weight] = self._whole.state[weight]
         self._shared = len(self._whole.state)
 
-    def _groups(self) -> list[dict[str, Any]]:
-        return [group for optimizer in self._optimizers for group in optimizer.param_groups]
 
-    def _settings_now(self) -> list[dict[str, Any]]:
-        return [{key: value for key, value in group.items() if key != "params"} for group in self._groups()]
+def _settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:
+    return [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+
+
+def _have_one_setting(optimizers: Sequence[Optimizer]) -> bool:
+    """Whether they are of one class and have one group each, with the same settings."""
+    first = _settings_of(optimizers[0])
+    others = optimizers[1:]
+    return len(first) == 1 and all(
+        type(other) is type(optimizers[0]) and _settings_of(other) == first for other in others
+    )
+
+
+def _are_equally_far(optimizers: Sequence[Optimizer], members: Sequence[Sequence[Tensor]]) -> bool:
+    """Whether each weight has the same moments in all of them, of as many steps."""
+    for own in zip(*members, strict=True):
+        states = [optimizer.state.get(each, {}) for optimizer, each in zip(optimizers, own, strict=True)]
+        if any(state.keys() != states[0].keys() for state in states):
+            return False
+        if any(float(state["step"]) != float(states[0]["step"]) for state in states if "step" in state):
+            return False
+    return True
+
+
+def _stacked(moments: Sequence[Any]) -> Any:
+    """Of counts, which are equal, one."""
+    return torch.stack(list(moments)) if isinstance(moments[0], Tensor) and moments[0].dim() else moments[0]
+
+
+def _row(moment: Any, number: int) -> Any:
+    return moment[number] if isinstance(moment, Tensor) and moment.dim() else moment
+
+
+def _make_states_its_own(optimizer: Optimizer) -> None:
+    """No moment is a part of another pack's or lies otherwise than its weight, no count is several optimisers'."""
+    lay_states_as_weights(optimizer)
+    for state in optimizer.state.values():
+        if "step" in state:
+            state["step"] = state["step"].clone()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ganzoo.packing.batched import take
+
 Draw = Callable[[int, torch.Generator | None], Tensor]
 
 
@@ -26,7 +28,7 @@ class Streams:
 
     def draw(self, draw: Draw, n: int) -> Tensor:
         """What each run's stream gives: under vmap no operation may be random by itself, so all draw outside of it."""
-        return torch.stack([draw(n, generator) for generator in self.generators])[self.member]
+        return take(torch.stack([draw(n, generator) for generator in self.generators]), self.member)
 
 
 _in_force: Streams | None = None

@@ -20,6 +20,7 @@ from ganzoo.errors import Diverged, InputError, Stopped
 from ganzoo.experiment import load_experiment
 from ganzoo.packing.alike import kind_of, problems_of_packing
 from ganzoo.packing.pack import Member, Pack
+from ganzoo.packing.steps import OnStack
 from ganzoo.training.build import build_gan
 from ganzoo.training.gan import GAN
 from ganzoo.training.repeated import outcomes, plan
@@ -152,6 +153,43 @@ def test_packed_is_alone_to_rounding(tmp_path, double, settings):
     for seed in range(3):
         assert_same(tmp_path / f"alone{seed}", tmp_path / f"packed{seed}", within=1e-10)
     assert furthest(checkpoint_of(tmp_path / "packed0"), checkpoint_of(tmp_path / "packed1")) > 1e-3
+
+
+ONE_SETTING = {
+    "adam": (),
+    "sgd, clipped, scheduled": SETTINGS["sgd, clipped"],
+    "rmsprop and adamw": (RMSPROP, "optimizer.discriminator={name: adamw, lr: 0.001, weight_decay: 0.1}"),
+}
+
+
+@pytest.mark.parametrize("settings", ONE_SETTING.values(), ids=ONE_SETTING.keys())
+def test_runs_of_one_setting_step_on_the_stack(tmp_path, double, monkeypatch, settings):
+    steps, step = [], OnStack.step
+    monkeypatch.setattr(OnStack, "step", lambda self, gradients: steps.append(1) or step(self, gradients))
+    words = [[*TINY, *settings, BUDGET, f"seed={seed}"] for seed in range(2)]
+    for seed, each in enumerate(words):
+        train(DIGITS, each, run_dir=tmp_path / f"alone{seed}")
+    assert packed({tmp_path / f"packed{seed}": each for seed, each in enumerate(words)}) == [None] * 2
+    assert len(steps) == 2 * UPDATES  # of both networks
+    for seed in range(2):
+        assert_same(tmp_path / f"alone{seed}", tmp_path / f"packed{seed}", within=1e-10)
+
+
+def test_a_rate_that_somebody_sets_is_that_runs_alone(tmp_path, double, monkeypatch):
+    follow = GAN._follow_generator
+
+    def faster_in_one(self: GAN) -> None:
+        follow(self)
+        if self.generator_updates == 3 and self.trainer.default_root_dir.endswith("1"):
+            self.optimizer_of("discriminator").optimizer.param_groups[0]["lr"] = 0.01
+
+    monkeypatch.setattr(GAN, "_follow_generator", faster_in_one)
+    words = [[*TINY, BUDGET, f"seed={seed}"] for seed in range(2)]
+    for seed, each in enumerate(words):
+        train(DIGITS, each, run_dir=tmp_path / f"alone{seed}")
+    assert packed({tmp_path / f"packed{seed}": each for seed, each in enumerate(words)}) == [None] * 2
+    for seed in range(2):
+        assert_same(tmp_path / f"alone{seed}", tmp_path / f"packed{seed}", within=1e-10)
 
 
 def test_in_float32_a_pack_differs_by_rounding_only(tmp_path):

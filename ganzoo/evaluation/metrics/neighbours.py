@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ganzoo.evaluation.metrics.estimate import Estimate, interval_of_mean, interval_of_share
+from ganzoo.evaluation.metrics.neighbour_trees import MOST_FEATURES, exact_distances, tree_counts, tree_radii
 from ganzoo.evaluation.metrics.numerics import OtherFeatures, checked
 from ganzoo.shapes import Features, PerSample
 
@@ -60,6 +61,9 @@ def radii(features: Features, ks: Collection[int], *, memory: int = MEMORY) -> d
     """The `neighbour_radii` of several k, for the price of one."""
     if not ks:
         return {}
+    if features.shape[1] <= MOST_FEATURES and len(features) > max(ks):
+        _check(features)
+        return tree_radii(features.double(), ks)
     every = torch.arange(len(features))
     distances = nearest_among(features, features, max(ks), own=every, memory=memory).distances
     return {k: distances[:, k - 1].clone() for k in ks}
@@ -203,12 +207,25 @@ class _Balls(NamedTuple):
 def _inside_counts(real: Tensor, fake: Tensor, balls: Sequence[_Balls], memory: int) -> list[tuple[Tensor, Tensor]]:
     """Of all pairs inside some balls, how many are each real's (n,) and each fake's (m,)."""
     _check(real, fake)
+    if real.shape[1] <= MOST_FEATURES and (found := _counts_by_trees(real.double(), fake.double(), balls)) is not None:
+        return found
     counts = [(torch.zeros(len(real)).long(), torch.zeros(len(fake)).long()) for _ in balls]
     for tile in _tiles(real, fake, _centre(real), _side(memory, real.shape[1])):
         for some, (of_real, of_fake) in zip(balls, counts, strict=True):
             inside = some.inside(tile).float()  # sums of bool are ten times slower; these are small, so exact
             of_real[tile.rows] += inside.sum(dim=1).long()
             of_fake[tile.columns] += inside.sum(dim=0).long()
+    return counts
+
+
+def _counts_by_trees(real: Tensor, fake: Tensor, balls: Sequence[_Balls]) -> list[tuple[Tensor, Tensor]] | None:
+    counts = []
+    for some in balls:
+        around_reals, radii = some.radii.shape[1] == 1, some.radii.flatten()
+        centres, others = (real, fake) if around_reals else (fake, real)
+        if (found := tree_counts(centres, others, radii, closed=some.closed)) is None:
+            return None
+        counts.append(found if around_reals else found[::-1])
     return counts
 
 
@@ -234,9 +251,9 @@ class _Tile(NamedTuple):
         pairs = where.nonzero(as_tuple=True)
         if 8 * len(pairs[0]) > where.numel():  # to gather a pair takes about eight times as long as to pass by one
             parts = self.x.split(max(1, BLOCK // self.y.numel()))
-            return torch.cat([_distances(x[:, None], self.y[None]) for x in parts])[where]
+            return torch.cat([exact_distances(x[:, None], self.y[None]) for x in parts])[where]
         parts = zip(*(indices.split(max(1, BLOCK // self.x.shape[1])) for indices in pairs), strict=True)
-        return torch.cat([_distances(self.x[row], self.y[column]) for row, column in parts])
+        return torch.cat([exact_distances(self.x[row], self.y[column]) for row, column in parts])
 
 
 def _tiles(x: Features, y: OtherFeatures, centre: Tensor, side: int) -> Iterator[_Tile]:
@@ -265,14 +282,6 @@ def _about(part: Tensor, centre: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor
     squares = centred.square().sum(dim=1, keepdim=True)
     error = 4 * (part.shape[1] + 8) * EPS * squares + torch.finfo(torch.float64).tiny
     return part, centred, squares - error, error, torch.ones_like(squares)
-
-
-def _distances(x: Tensor, y: Tensor) -> Tensor:
-    """Euclidean distances along the last dimension, the same for a pair whatever else is in the tensors."""
-    squares = (x - y).square_()
-    if squares.shape[:-1].numel() == 1:  # a long sum alone is shared among threads, and rounds otherwise
-        return torch.cat([squares, squares]).sum(dim=-1).sqrt_()[:1]
-    return squares.sum(dim=-1).sqrt_()
 
 
 def _parts(n: int, size: int) -> list[slice]:

@@ -53,7 +53,7 @@ def as_tiles_do(real: torch.Tensor, fake: torch.Tensor) -> SimpleNamespace:
     """The same in float64, without any screening."""
 
     def distances(x, y):
-        return neighbours._distances(x.double()[:, None], y.double()[None]).tolist()
+        return neighbours.exact_distances(x.double()[:, None], y.double()[None]).tolist()
 
     return SimpleNamespace(real=distances(real, real), fake=distances(fake, fake), apart=distances(real, fake))
 
@@ -136,7 +136,7 @@ def test_wild_features_score_as_without_screening(reals, fakes):
 def test_bounds_enclose_every_distance_and_are_tight(kind):
     x, y = WILD[kind](40, 24, 1), WILD[kind](40, 24, 3)
     (tile,) = neighbours._tiles(x, y, neighbours._centre(x), 64)
-    squares = neighbours._distances(x.double()[:, None], y.double()[None]).square()
+    squares = neighbours.exact_distances(x.double()[:, None], y.double()[None]).square()
     assert torch.all(tile.lower <= squares) and torch.all(squares <= tile.upper)
     if kind in ("normal", "float32", "huge offset", "outliers"):  # of those, only pairs with an outlier are in doubt
         assert torch.all((tile.upper - tile.lower)[:37, :37] < 1e-11 * squares[:37, :37])
@@ -149,11 +149,11 @@ def test_a_pair_has_one_distance_however_it_is_computed(width):
     torch.set_num_threads(2)
     try:
         x, y = normal(6, width, 1), normal(5, width, 2)
-        tile = neighbours._distances(x[:, None], y[None])
-        pairs = neighbours._distances(x[torch.arange(5)], y)
-        alone = torch.cat([neighbours._distances(x[i : i + 1], y[i : i + 1]) for i in range(5)])
+        tile = neighbours.exact_distances(x[:, None], y[None])
+        pairs = neighbours.exact_distances(x[torch.arange(5)], y)
+        alone = torch.cat([neighbours.exact_distances(x[i : i + 1], y[i : i + 1]) for i in range(5)])
         assert torch.equal(pairs, tile.diag()) and torch.equal(alone, pairs)
-        assert torch.equal(neighbours._distances(y[:, None], x[None]), tile.mT)
+        assert torch.equal(neighbours.exact_distances(y[:, None], x[None]), tile.mT)
         assert pairs.tolist() == pytest.approx([math.dist(a, b) for a, b in zip(x.tolist(), y.tolist(), strict=False)])
     finally:
         torch.set_num_threads(threads)
@@ -262,8 +262,8 @@ def test_collapsed_fakes_are_precise_but_cover_nothing(monkeypatch):
     fake = real[:1].expand(300, 4)
     precision, recall = precision_recall(real, fake)
     assert precision.value == 1 and recall.value == 0.01 and density_coverage(real, fake).coverage.value < 0.2
-    computed, distances = [], neighbours._distances
-    monkeypatch.setattr(neighbours, "_distances", lambda x, y: computed.append(distances(x, y)) or computed[-1])
+    computed, distances = [], neighbours.exact_distances
+    monkeypatch.setattr(neighbours, "exact_distances", lambda x, y: computed.append(distances(x, y)) or computed[-1])
     assert torch.equal(neighbour_radii(fake, 3, memory=memory_for(10, 4)), torch.zeros(300).double())
     assert sum(one.numel() for one in computed) <= 300 * 10
 
