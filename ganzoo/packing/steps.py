@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 from ganzoo.packing.stack import Stack
 from ganzoo.training.gan import GAN
 from ganzoo.training.layout import lay_states_as_weights
+from ganzoo.training.optimizers import spare_gpu_check
 
 
 class Steps:
@@ -51,7 +52,7 @@ class OnStack:
     def __init__(self, stacked: Sequence[Tensor], members: Sequence[Sequence[Tensor]], optimizers: Sequence[Optimizer]):
         self._stacked, self._members, self._optimizers = stacked, members, optimizers
         group = {**_settings_of(optimizers[0])[0], "params": list(stacked)}
-        self._whole = type(optimizers[0])([group])  # type: ignore[call-arg]  # the group has the rate
+        self._whole = _like(optimizers[0], [group])
         for weight, own in zip(stacked, zip(*members, strict=True), strict=True):
             states = [optimizer.state.get(each) for optimizer, each in zip(optimizers, own, strict=True)]
             if states[0]:
@@ -121,7 +122,7 @@ class AtOnce:
         for optimizer, each in zip(self._optimizers, self._settings, strict=True):
             for group, settings in zip(optimizer.param_groups, each, strict=True):
                 groups.setdefault(repr(settings), {**settings, "params": []})["params"].extend(group["params"])
-        whole = type(self._optimizers[0])(list(groups.values()))  # type: ignore[call-arg]  # the groups have the rates
+        whole = _like(self._optimizers[0], list(groups.values()))
         for optimizer in self._optimizers:
             whole.state.update(optimizer.state)
         return whole
@@ -133,6 +134,12 @@ class AtOnce:
                     if weight in self._whole.state:
                         optimizer.state[weight] = self._whole.state[weight]
         self._shared = len(self._whole.state)
+
+
+def _like(optimizer: Optimizer, groups: list[dict[str, Any]]) -> Optimizer:
+    same = type(optimizer)(groups)  # type: ignore[call-arg]  # the groups have the rates
+    spare_gpu_check(same)
+    return same
 
 
 def _settings_of(optimizer: Optimizer) -> list[dict[str, Any]]:

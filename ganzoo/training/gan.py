@@ -25,7 +25,7 @@ from ganzoo.training.bound import BoundDiscriminator, condition_of, packed
 from ganzoo.training.config import EMAConfig, GANConfig
 from ganzoo.training.ema import MovingAverage, averaged_copy
 from ganzoo.training.layout import lay_states_as_weights
-from ganzoo.training.optimizers import OptimizerConfig, Optimizers
+from ganzoo.training.optimizers import OptimizerConfig, Optimizers, spare_gpu_check
 from ganzoo.training.randomness import begin_rank, states_of_all_ranks
 from ganzoo.training.strategy import AlternatingDDP
 
@@ -233,6 +233,7 @@ class GAN(AveragedGenerator):
             config = getattr(self.optimizer_configs, name)
             self._weights[name] = list(getattr(self, name).parameters())
             self._optimizers[name] = optimizer = config.build(self._weights[name], fused=fused)
+            spare_gpu_check(optimizer)
             if config.is_scheduled:
                 self._schedules.append(LambdaLR(optimizer, _factor_of(config)))
         return list(self._optimizers.values()), self._schedules

@@ -119,6 +119,17 @@ class SGD(OptimizerConfig):
 OPTIMIZERS = Classes("optimizer", {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD})
 
 
+def spare_gpu_check(optimizer: "Optimizer") -> None:
+    """On a CPU the optimiser no longer asks, before every step, whether a GPU is there and records it as a graph.
+
+    torch's Adam does. With the variable PYTORCH_NVML_BASED_CUDA_CHECK, which Lightning sets so that the question is no
+    harm to processes that are forked later, it looks for NVIDIA's library on the disk each time, for 0.1 ms.
+    """
+    if all(weight.device.type == "cpu" for group in optimizer.param_groups for weight in group["params"]):
+        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # torch < 2.14
+            setattr(optimizer, name, lambda: None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Optimizers(Settings):
     """One optimiser for each network."""

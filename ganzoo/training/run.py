@@ -206,11 +206,11 @@ class Session:
         # Lightning's own guess is wrong where SLURM's tasks train by themselves.
         rank_zero_only.rank = self.world.rank  # type: ignore[attr-defined]
         self.gan.hooked = self.experiment.trainer.precision == "16-mixed"  # there a hook unscales before it clips
-        callbacks: list[Any] = [self.guard, *self.stop.at_end, self.stop, self.checkpoints]
+        callbacks: list[Any] = [*self.stop.at_end, self.stop, self.checkpoints]
         if self.experiment.trainer.progress and self.is_first:
             updates = self.experiment.budget.generator_updates
             callbacks.insert(0, ProgressDisplay(updates, self.clock, self.evaluation))
-        callbacks = [_Start(self), Ahead(self.data, callbacks), *callbacks]
+        callbacks = [_Start(self), Ahead(self.data, self.guard, callbacks), self.guard, *callbacks]
         loggers: list[Logger] = [MetricsLog(self.run, self.clock)] if self.is_first else []
         loggers += [*([mirror] if mirror else []), *([Watched(watch, self.stop)] if watch else [])]
         trainer = together(lambda: self._trainer(callbacks, loggers))

@@ -9,6 +9,7 @@ from ganzoo.experiment import load_experiment
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.build import begin_gan, build_data
 from ganzoo.training.callbacks.ahead import Ahead
+from ganzoo.training.callbacks.guard import Guard
 from ganzoo.training.run import train, train_claimed
 
 OFF = ["tracking.wandb=disabled", "evaluation.protocol=null", "samples.every_generator_updates=null"]
@@ -28,7 +29,7 @@ def test_the_weights_are_those_of_lightnings_own_loop_with_its_hooks(settings):
     for plain in (False, True):
         gan, data = begin_gan(experiment), build_data(experiment)
         gan.hooked = plain
-        callbacks = [] if plain else [Ahead(data, [Until(gan, 30 * gan.config.n_critic)])]
+        callbacks = [] if plain else [Ahead(data, Guard(), [Until(gan, 30 * gan.config.n_critic)])]
         batches = 30 * gan.config.n_critic if plain else 1
         quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
         quiet["enable_model_summary"] = False
@@ -53,7 +54,7 @@ class Until:
 def test_lightning_is_asked_only_when_something_is_due(tmp_path):
     run = train(RING, [*SMALL, budget(200), "tracking.every_generator_updates=50"], run_dir=tmp_path / "run")
     turns = torch.load(run.last_checkpoint, weights_only=True)["loops"]["fit_loop"]["epoch_loop.batch_progress"]
-    assert turns["total"]["completed"] < 30  # the guard looks every 20 updates
+    assert turns["total"]["completed"] < 5
     assert [line["generator_updates"] for line in metrics_of(tmp_path / "run")] == [50, 100, 150, 200]
 
 
