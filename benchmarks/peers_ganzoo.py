@@ -13,12 +13,13 @@ from ganzoo.records.run_directory import RunDirectory
 from ganzoo.sampling import save_samples
 from ganzoo.training.build import begin_gan
 from ganzoo.training.gan import GAN
+from ganzoo.training.layout import lay_channels_last
 from ganzoo.training.run import train_claimed
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SETTINGS = (
     "data.name=zip", "data.resolution=32", "tracking.wandb=disabled", "trainer.accelerator=cpu",
-    "samples.every_generator_updates=null", "trainer.progress=false",
+    "samples.every_generator_updates=null", "trainer.progress=false", "trainer.channels_last=true",
 )  # fmt: skip
 
 
@@ -35,6 +36,7 @@ def training(case: Case, work: Work, data: Path, *, own_networks: bool) -> Train
             gan = begin_gan(experiment)
             if not own_networks:
                 gan = type(gan)(*case.networks(), gan.config, optimizers=experiment.optimizer, ema=experiment.ema)
+                lay_channels_last(gan)
             stopwatch.watch(gan.generator)
             return gan
 

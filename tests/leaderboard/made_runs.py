@@ -15,13 +15,14 @@ from ganzoo.leaderboard.board import Board, Run, Table
 from ganzoo.leaderboard.recorded import run_of_record
 
 ROOT = Path(__file__).parents[2]
+SIZES = ("data.batch_size=64", "budget.generator_updates=1000", "evaluation.every_generator_updates=500")
 SCORES = {"fid": 10.0, "kid": 0.5, "inception_score": 8.0, "precision": 0.7, "recall": 0.6, "density": 0.9}
 VARIANTS = ("gan", "nsgan", "lsgan", "wgan", "wgan_gp", "dcgan", "r1gan", "sngan", "hinge", "ragan")
 
 
 @cache
 def _base() -> tuple[dict[str, Any], dict[str, Any]]:
-    config = to_plain(load_experiment(ROOT / "experiments" / "digits" / "dcgan.yaml"))
+    config = to_plain(load_experiment(ROOT / "experiments" / "digits" / "dcgan.yaml", SIZES))
     return config, to_plain(load_protocol("digits-v1"))
 
 
