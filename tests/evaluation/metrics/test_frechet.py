@@ -182,7 +182,7 @@ def test_frechet_distance_of_fewer_samples_than_dimensions_is_exact_where_others
 
 @pytest.mark.slow
 @singular
-@pytest.mark.parametrize(("n", "d", "draw"), [(500, 1024, normal), (4096, 2048, skewed)])
+@pytest.mark.parametrize(("n", "d", "draw"), [(500, 1024, normal), (2048, 1024, skewed)])
 def test_frechet_distance_in_many_dimensions_equals_other_implementations(n, d, draw):
     """The covariances of 500 samples are singular: the others' error of 5e-6 is to be small beside the distance."""
     real, fake = draw(n, d, 1), 1.1 * draw(n, d, 2)
