@@ -17,9 +17,13 @@ from torch.overrides import TorchFunctionMode
 
 
 def linear_layers(networks: Sequence[nn.Module]) -> list[nn.Linear]:
-    """Those that are torch's own."""
-    layers = [layer for network in networks for layer in network.modules() if isinstance(layer, nn.Linear)]
-    return [layer for layer in layers if type(layer).forward is nn.Linear.forward]
+    """Those that are torch's own, each once."""
+    modules = dict.fromkeys(module for network in networks for module in network.modules())
+    return [
+        module
+        for module in modules
+        if isinstance(module, nn.Linear) and getattr(module.forward, "__func__", None) is nn.Linear.forward
+    ]
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from torch.optim import Optimizer
 
 from ganzoo.packing.stack import Stack
 from ganzoo.training.gan import GAN
-from ganzoo.training.layout import lay_states_as_weights
+from ganzoo.training.layout import COUNT, lay_states_as_weights
 from ganzoo.training.optimizers import spare_gpu_check
 
 
@@ -56,7 +56,7 @@ class OnStack:
         for weight, own in zip(stacked, zip(*members, strict=True), strict=True):
             states = [optimizer.state.get(each) for optimizer, each in zip(optimizers, own, strict=True)]
             if states[0]:
-                self._whole.state[weight] = {key: _stacked([state[key] for state in states]) for key in states[0]}  # type: ignore[index]
+                self._whole.state[weight] = {key: _stacked(key, [state[key] for state in states]) for key in states[0]}  # type: ignore[index]
         self._share()
         for optimizer in optimizers:
             optimizer._opt_called = True  # type: ignore[attr-defined]  # else a schedule warns that it never steps
@@ -75,7 +75,7 @@ class OnStack:
             for number, (optimizer, each) in enumerate(zip(self._optimizers, own, strict=True)):
                 if weight in self._whole.state:
                     moments = self._whole.state[weight].items()
-                    optimizer.state[each] = {key: _row(moment, number) for key, moment in moments}
+                    optimizer.state[each] = {key: _row(key, moment, number) for key, moment in moments}
         self._shared = len(self._whole.state)
 
 
@@ -161,23 +161,23 @@ def _are_equally_far(optimizers: Sequence[Optimizer], members: Sequence[Sequence
         states = [optimizer.state.get(each, {}) for optimizer, each in zip(optimizers, own, strict=True)]
         if any(state.keys() != states[0].keys() for state in states):
             return False
-        if any(float(state["step"]) != float(states[0]["step"]) for state in states if "step" in state):
+        if any(float(state[COUNT]) != float(states[0][COUNT]) for state in states if COUNT in state):
             return False
     return True
 
 
-def _stacked(moments: Sequence[Any]) -> Any:
-    """Of counts, which are equal, one."""
-    return torch.stack(list(moments)) if isinstance(moments[0], Tensor) and moments[0].dim() else moments[0]
+def _stacked(key: str, moments: Sequence[Any]) -> Any:
+    """Of counts, which are equal, one; SGD without momentum keeps None."""
+    return moments[0] if key == COUNT or moments[0] is None else torch.stack(list(moments))
 
 
-def _row(moment: Any, number: int) -> Any:
-    return moment[number] if isinstance(moment, Tensor) and moment.dim() else moment
+def _row(key: str, moment: Any, number: int) -> Any:
+    return moment if key == COUNT or moment is None else moment[number]
 
 
 def _make_states_its_own(optimizer: Optimizer) -> None:
     """No moment is a part of another pack's or lies otherwise than its weight, no count is several optimisers'."""
     lay_states_as_weights(optimizer)
     for state in optimizer.state.values():
-        if "step" in state:
-            state["step"] = state["step"].clone()
+        if COUNT in state:
+            state[COUNT] = state[COUNT].clone()

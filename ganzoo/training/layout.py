@@ -4,6 +4,8 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+COUNT = "step"  # in an optimiser's state, beside the moments: a number, also where the weight is one
+
 
 def lay_channels_last(network: nn.Module) -> None:
     """The channels of all four-dimensional weights lie last: a convolution by such weights works, and answers, so too.
@@ -22,5 +24,5 @@ def lay_states_as_weights(optimizer: Optimizer) -> None:
     """
     for weight, state in optimizer.state.items():
         for name, moment in state.items():
-            if isinstance(moment, torch.Tensor) and moment.shape == weight.shape:
+            if name != COUNT and isinstance(moment, torch.Tensor) and moment.shape == weight.shape:
                 state[name] = torch.empty_like(weight, dtype=moment.dtype).copy_(moment)

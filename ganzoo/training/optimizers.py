@@ -126,7 +126,7 @@ def spare_gpu_check(optimizer: "Optimizer") -> None:
     harm to processes that are forked later, it looks for NVIDIA's library on the disk each time, for 0.1 ms.
     """
     if all(weight.device.type == "cpu" for group in optimizer.param_groups for weight in group["params"]):
-        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # torch < 2.14
+        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):  # its older name
             setattr(optimizer, name, lambda: None)
 
 

@@ -6,6 +6,7 @@ from conftest import DIGITS, TINY, checkpoint_of, differences
 from torch import nn
 
 from ganzoo.errors import InputError
+from ganzoo.evaluation import extraction
 from ganzoo.experiment import load_experiment
 from ganzoo.records.run_directory import RunDirectory
 from ganzoo.training.build import begin_gan, load_generator
@@ -101,15 +102,31 @@ def test_samples_of_such_a_run_are_drawn_as_of_any(tmp_path):
     torch.testing.assert_close(trained.eval().sample(4, seed=0), samples, rtol=1e-4, atol=1e-5)
 
 
+def test_on_a_cpu_adam_looks_for_no_gpu_at_a_step(tmp_path, monkeypatch):
+    def asked(self: torch.optim.Optimizer) -> None:
+        raise AssertionError("a step asked for a GPU")
+
+    for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
+        monkeypatch.setattr(torch.optim.Optimizer, name, asked, raising=False)
+    with pytest.raises(AssertionError, match="asked"):
+        torch.optim.Adam([nn.Parameter(torch.zeros(1))]).step()
+    train(DIGITS, words(["trainer.accelerator=cpu"], 1), run_dir=tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("tf32", "convolutions", "products"),
     [("never", False, False), ("convolutions", True, False), ("always", True, True)],
 )
 def test_tf32_is_what_the_experiment_says(tf32, convolutions, products):
     try:
-        prepare_process(TrainerConfig(tf32="always"))
-        prepare_process(TrainerConfig(tf32=tf32))
-        assert torch.backends.cudnn.allow_tf32 is convolutions
-        assert torch.backends.cuda.matmul.allow_tf32 is products
+        for before in ("always", "never"):
+            prepare_process(TrainerConfig(tf32=before))
+            prepare_process(TrainerConfig(tf32=tf32))
+            with extraction._full_float32(torch.device("cuda")):  # scores are made without, whatever training does
+                switches = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+                assert [switch.fp32_precision for switch in switches] == ["ieee", "ieee"]
+            assert torch.backends.cudnn.allow_tf32 is convolutions
+            assert torch.backends.cuda.matmul.allow_tf32 is products
+            assert torch.get_float32_matmul_precision() == ("high" if products else "highest")  # as Lightning asks
     finally:
         prepare_process(TrainerConfig())

@@ -175,6 +175,45 @@ def test_runs_of_one_setting_step_on_the_stack(tmp_path, double, monkeypatch, se
         assert_same(tmp_path / f"alone{seed}", tmp_path / f"packed{seed}", within=1e-10)
 
 
+def test_a_weight_that_is_one_number_steps_on_the_stack():
+    """Its moments have the shape of the count beside them. After two steps the pack is put together anew."""
+
+    def scalars() -> list[nn.Parameter]:
+        return [nn.Parameter(torch.tensor(value)) for value in (1.0, -2.0)]
+
+    def stepped(weights: list[nn.Parameter], optimizers: list[torch.optim.Adam], values: list[float]) -> None:
+        stack = torch.stack([weight.data for weight in weights])
+        for weight, row in zip(weights, stack.unbind(), strict=True):
+            weight.data = row
+        on_stack = OnStack([stack], [[weight] for weight in weights], optimizers)
+        for value in values:
+            on_stack.step([torch.tensor([value, -3 * value])])
+
+    together, alone = scalars(), scalars()
+    optimizers = [[torch.optim.Adam([weight], lr=0.1, fused=True) for weight in some] for some in (together, alone)]
+    stepped(together, optimizers[0], [0.5, -1.0])
+    stepped(together, optimizers[0], [2.0])
+    for value in (0.5, -1.0, 2.0):
+        for weight, optimizer, factor in zip(alone, optimizers[1], (1, -3), strict=True):
+            weight.grad = torch.tensor(factor * value)
+            optimizer.step()
+    torch.testing.assert_close(together, alone)
+    for optimizer, weight in zip(optimizers[0], together, strict=True):
+        assert optimizer.state[weight]["step"].item() == 3 and optimizer.state[weight]["exp_avg"].shape == ()
+
+
+def test_linear_layers_of_a_pack_are_one_product(tmp_path, monkeypatch):
+    products, product = [], torch.baddbmm
+    monkeypatch.setattr(torch, "baddbmm", lambda *args: products.append(args[1].shape[0]) or product(*args))
+    words = [[*RINGS, "budget.generator_updates=1", f"seed={seed}"] for seed in range(2)]
+    train(RING, words[0], run_dir=tmp_path / "alone")
+    assert products == []
+    assert packed({tmp_path / f"packed{seed}": each for seed, each in enumerate(words)}, RING) == [None] * 2
+    network = build_gan(load_experiment(RING, words[0])).discriminator
+    layers = sum(isinstance(module, nn.Linear) for module in network.modules())
+    assert len(products) == 5 * layers and set(products) == {2}  # G twice, D three times, of as many layers
+
+
 def test_a_rate_that_somebody_sets_is_that_runs_alone(tmp_path, double, monkeypatch):
     follow = GAN._follow_generator
 

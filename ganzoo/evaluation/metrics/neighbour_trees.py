@@ -11,9 +11,11 @@ import torch
 from scipy.spatial import KDTree
 from torch import Tensor
 
-MOST_FEATURES = 2  # with more, trees look at more pairs, and scipy and torch may sum a distance in another order
+MOST_FEATURES = (
+    2  # with more, trees look at more pairs, and scipy may sum a distance otherwise and take another nearest
+)
 SLACK = 1e-12  # relative, of a ball: much more than the rounding of a distance
-PAIRS = 2**20  # held at a time
+PAIRS = 2**20  # about as many are held at a time
 
 
 def tree_radii(points: Tensor, ks: Collection[int]) -> dict[int, Tensor]:

@@ -81,7 +81,8 @@ def neighbour_scores(
     """Both pairs of scores, each where it has a k, in one pass over the distances between any two sets.
 
     `real_radii` has the `neighbour_radii` of the reals by k, as far as they are at hand. `memory` bounds what is held
-    at a time beside the features and some numbers a sample, in bytes; the result does not depend on it.
+    at a time beside the features and some numbers a sample, in bytes; the result does not depend on it. One or two
+    features are compared by trees, which hold about a million pairs.
     Raises ValueError where a set has no more than k samples, and for features that are NaN, infinite or beyond 1e150.
     """
     ks = {k for k in (precision_recall_k, density_coverage_k) if k is not None}
