@@ -47,14 +47,20 @@ def adam(network: nn.Module, settings: object, fused: bool) -> torch.optim.Adam:
     return torch.optim.Adam(network.parameters(), lr=rate, betas=betas, fused=fused)
 
 
-def raw_loop(experiment: Experiment, *, device: str = "cpu", fused: bool = True, read_every: int = 50) -> Callable:
+def raw_loop(
+    experiment: Experiment, *, device: str = "cpu", fused: bool = True, unfold: bool = False, read_every: int = 50
+) -> Callable:
     """A function that makes n generator updates, and as many discriminator updates as belong to them, per call.
 
     Args:
         fused: PyTorch's fused Adam, else its default.
+        unfold: resampling before and after convolutions, as one usually writes it, where ganzoo makes one of both.
         read_every: generator updates between looks at the losses.
     """
     gan = begin_gan(experiment).to(device)
+    for module in gan.modules():
+        if unfold and hasattr(module, "unfolded"):
+            module.forward = module.unfolded
     variant, generator, discriminator, average = experiment.variant, gan.generator, gan.discriminator, gan.ema_generator
     optimizers = experiment.optimizer
     step_generator = adam(generator, optimizers.generator, fused)

@@ -23,7 +23,7 @@ from torch.nn.functional import avg_pool2d, interpolate
 from ganzoo.config import setting
 from ganzoo.networks.base import NetworkConfig
 from ganzoo.networks.layers.conditioning import classes_for, with_label_maps, with_one_hot
-from ganzoo.networks.layers.equalized import EqualizedConv2d, EqualizedLinear
+from ganzoo.networks.layers.equalized import EqualizedConv2d, EqualizedDoublingConv2d, EqualizedLinear
 from ganzoo.networks.layers.minibatch import MinibatchStddev
 from ganzoo.networks.layers.pixel_norm import PixelNorm
 from ganzoo.shapes import Features, Images, Labels, Latents, Logits
@@ -195,7 +195,7 @@ def _made(before: int, after: int) -> list[nn.Module]:
 
 
 def _doubling(before: int, after: int) -> nn.Module:
-    return nn.Sequential(nn.Upsample(scale_factor=2), *_made(before, after), *_made(after, after))
+    return nn.Sequential(EqualizedDoublingConv2d(before, after), _leaky(), PixelNorm(), *_made(after, after))
 
 
 def _halving(before: int, after: int) -> nn.Module:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, leaky_relu, linear
 
 from ganzoo.components import DISCRIMINATORS, GENERATORS
-from ganzoo.networks.layers.equalized import EqualizedConv2d, EqualizedLinear
+from ganzoo.networks.layers.equalized import EqualizedConv2d, EqualizedDoublingConv2d, EqualizedLinear
 from ganzoo.networks.layers.minibatch import MinibatchStddev
 from ganzoo.networks.layers.pixel_norm import PixelNorm
 from ganzoo.networks.progressive import Discriminator, DiscriminatorConfig, Generator, GeneratorConfig
@@ -174,7 +174,7 @@ def test_at_1024_pixels_they_have_the_papers_sizes():
 def test_their_layers_are_the_papers():
     make, judge = generator((1, 8, 8), width=4, max_width=16), discriminator((1, 8, 8), width=4, max_width=16)
     assert [type(layer) for layer in make.blocks[1]] == [
-        nn.Upsample, EqualizedConv2d, nn.LeakyReLU, PixelNorm, EqualizedConv2d, nn.LeakyReLU, PixelNorm,
+        EqualizedDoublingConv2d, nn.LeakyReLU, PixelNorm, EqualizedConv2d, nn.LeakyReLU, PixelNorm,
     ]  # fmt: skip
     assert [type(layer) for layer in judge.blocks[1]] == [
         EqualizedConv2d, nn.LeakyReLU, EqualizedConv2d, nn.LeakyReLU, nn.AvgPool2d,

@@ -196,7 +196,7 @@ def test_resnet_layouts_by_name():
 def test_resnet_hidden_channels_are_the_generators_own_and_the_discriminators_incoming():
     """sngan_projection: hidden_channels is out_channels in gen_models, in_channels in dis_models, but for the first."""
     make, judge = (build("resnet", (3, 48, 48), width=2) for build in (generator, discriminator))
-    assert [block.residual[3].out_channels for block in layers(make, ResidualBlock)] == [8, 4, 2]
+    assert [layers(block.residual, nn.Conv2d)[0].out_channels for block in layers(make, ResidualBlock)] == [8, 4, 2]
     hidden = [layers(block.residual, nn.Conv2d)[0].out_channels for block in layers(judge, ResidualBlock)]
     assert hidden == [2, 2, 4, 8, 16]
 

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ganzoo.networks.layers.resampling import conv_doubled
+
 GAIN = sqrt(2.0)
 
 
@@ -48,3 +50,17 @@ class EqualizedConv2d(nn.Module):
 
     def extra_repr(self) -> str:
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}, {self.weight.shape[2]}, scale={self.scale:.4g}"
+
+
+class EqualizedDoublingConv2d(EqualizedConv2d):
+    """Every pixel repeated, then a 3x3 convolution: (n, in_channels, h, w) to (n, out_channels, 2h, 2w)."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__(in_channels, out_channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return conv_doubled(x, self.weight * self.scale, self.bias)
+
+    def unfolded(self, x: Tensor) -> Tensor:
+        """The same, one after the other."""
+        return super().forward(F.interpolate(x, scale_factor=2))
