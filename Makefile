@@ -4,7 +4,7 @@ BIN := .venv/bin
 # A file's tests share what they have trained, so one worker runs them all; tests/conftest.py says in which order.
 PYTEST := OMP_NUM_THREADS=1 WANDB_MODE=offline $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 
-.PHONY: demo test test-slow lint types format extractor clean
+.PHONY: demo test test-slow test-gpu lint types format extractor clean
 
 demo: .venv/ready  ## train DCGAN on real handwritten digits, score it, draw it: under five minutes on two cores
 	$(BIN)/ganzoo train experiments/digits/dcgan.yaml
@@ -14,6 +14,9 @@ test: .venv/ready-dev  ## all tests but the slow ones
 
 test-slow: .venv/ready-dev  ## the slow ones; three at once, for SLURM's and W&B's spend half of their time waiting
 	$(PYTEST) -n 3 -m slow tests
+
+test-gpu: .venv/ready-dev  ## those that need a GPU
+	GANZOO_TEST_GPU=1 $(PYTEST) -n 4 -m gpu tests
 
 lint: .venv/ready-dev
 	$(BIN)/ruff check .

@@ -47,6 +47,11 @@ def networks(name: str, width: int) -> list[str]:
 
 ONE = "variant.n_critic=1"
 SMALL = "data.batch_size=16"  # 64 take ten seconds on two cores
+STEADY = [
+    f"optimizer.{network}.{word}"
+    for network in ("generator", "discriminator")
+    for word in ("schedule=constant", "decay_end_updates=null")
+]
 CASES: dict[str, tuple[str, list[str]]] = {
     "tiny mlp, 3 x 64, batch 256": ("ring8/dcgan.yaml", networks("mlp", 64)),
     "mlp, 3 x 512, batch 256": ("ring8/dcgan.yaml", networks("mlp", 512)),
@@ -57,6 +62,12 @@ CASES: dict[str, tuple[str, list[str]]] = {
     "ResNet 32, width 64, batch 16": ("digits/dcgan.yaml", [*networks("resnet", 64), SMALL]),
     "ResNet 32, WGAN-GP, width 64, batch 16": ("digits/wgan_gp.yaml", [*networks("resnet", 64), ONE, SMALL]),
     "ResNet 32, SNGAN, width 64, batch 16": ("digits/sngan.yaml", [*networks("resnet", 64), SMALL]),
+}
+# On CIFAR-10 as the papers have it, for a GPU: minutes an update on two cores.
+CASES_ON_GPU: dict[str, tuple[str, list[str]]] = {
+    "DCGAN, CIFAR-10, batch 64": ("cifar10/dcgan.yaml", ["data.batch_size=64"]),
+    "SNGAN's CNN, CIFAR-10, batch 64": ("cifar10/sngan_cnn.yaml", ["variant.loss=hinge"]),
+    "ResNet 128 wide, WGAN-GP, 5 discriminator updates, CIFAR-10, batch 64": ("cifar10/wgan_gp.yaml", STEADY),
 }
 
 
@@ -84,14 +95,17 @@ class Result:
 
 
 def milliseconds(loop: Callable[[int], None], updates: int) -> float:
-    """As in a process of its own: without the deterministic algorithms that ganzoo has turned on, as few people do, and
-    without the variable by which Lightning has torch look for a GPU at every step of Adam, for 0.1 ms."""
+    """As in a process of its own: without the deterministic algorithms that ganzoo has turned on, as few people do,
+    without cuDNN's trials, and without the variable by which Lightning has torch look for a GPU at every step of Adam,
+    for 0.1 ms."""
     deterministic, looking = torch.are_deterministic_algorithms_enabled(), os.environ.pop(LOOKING, None)
+    tries, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, False
     torch.use_deterministic_algorithms(False)
     started = time.perf_counter()
     loop(updates)
     taken = time.perf_counter() - started
     torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark = tries
     if looking is not None:
         os.environ[LOOKING] = looking
     return 1e3 * taken / updates
@@ -115,11 +129,11 @@ class Turns:
 
 
 def measured(case: str, asked: argparse.Namespace) -> Result:
-    file, words = CASES[case]
+    file, words = {**CASES, **CASES_ON_GPU}[case]
     path = ROOT / "experiments" / file
     words = [*ALWAYS, *words, f"trainer.accelerator={'cpu' if asked.device == 'cpu' else 'gpu'}", *asked.set]
     by_hand = load_experiment(path, [*words, "trainer.channels_last=false"])  # as one usually writes it
-    loop = raw_loop(by_hand, device=asked.device, fused=not asked.plain_adam)
+    loop = raw_loop(by_hand, device=asked.device, fused=not asked.plain_adam, unfold=not asked.folded)
     loop(2)
     updates = min(LOG_EVERY, max(1, round(1e3 * asked.seconds / milliseconds(loop, 2))))
     budget = (asked.turns + WARM_UP_TURNS) * updates
@@ -134,12 +148,15 @@ def measured(case: str, asked: argparse.Namespace) -> Result:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--case", action="append", choices=CASES, help="again for more; default: all")
+    parser.add_argument(
+        "--case", action="append", choices=[*CASES, *CASES_ON_GPU], help="again for more; default: all of the device's"
+    )
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--turns", type=int, default=30)
     parser.add_argument("--seconds", type=float, default=0.5, help="of a turn, at most fifty updates")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--plain-adam", action="store_true", help="PyTorch's default Adam in the loop by hand")
+    parser.add_argument("--folded", action="store_true", help="resampling in convolutions in the loop by hand, too")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of the experiment")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
@@ -149,7 +166,7 @@ def main() -> None:
     print("| case | ganzoo, ms | by hand, ms | ratio | overhead, microseconds |")
     print("|---|---|---|---|---|")
     results = []
-    for case in asked.case or CASES:
+    for case in asked.case or (CASES if asked.device == "cpu" else CASES_ON_GPU):
         results.append(measured(case, asked))
         print(results[-1].row(), flush=True)
     if asked.json:

@@ -253,10 +253,7 @@ def _batch_divides(data: DataConfig, variant: GANConfig, trainer: TrainerConfig)
 
 
 def _updates_are_captured(variant: GANConfig, trainer: TrainerConfig) -> Iterator[Problem]:
-    reason = variant.never_captured
-    if variant.instance_noise and variant.instance_noise_images is not None:
-        reason = "its instance noise falls from update to update"
-    if trainer.cuda_graphs and reason is not None:
+    if trainer.cuda_graphs is True and (reason := variant.not_captured) is not None:
         yield Problem("trainer.cuda_graphs", f"true cannot be with {VARIANTS.name_of(variant)}: {reason}")
 
 

@@ -24,21 +24,24 @@ class Tape(TorchDispatchMode):
 
     Here all is computed, and then what the GAN keeps is put back. A replay writes what it computes into the tensors
     that the captured update had made, so whoever has kept one of them sees it.
+
+    Args:
+        generator: what the GAN draws from; None: the process's own stream.
     """
 
-    def __init__(self, gan: GAN):
+    def __init__(self, gan: GAN, generator: torch.Generator | None = None):
         super().__init__()
-        self.gan, self.calls, self.replays = gan, [], 0
+        self.gan, self.generator, self.calls, self.replays = gan, generator or torch.default_generator, [], 0
 
     def warm_up(self, work: Work) -> None:
         work()
 
     def capture(self, work: Work) -> None:
         before = [(tensor, tensor.clone()) for tensor in self._kept()]
-        random = torch.get_rng_state()
+        random = self.generator.get_state()
         with self:
             work()
-        torch.set_rng_state(random)
+        self.generator.set_state(random)
         with torch.no_grad():
             for tensor, value in before:
                 tensor.copy_(value)

@@ -40,8 +40,6 @@ def problems_of_packing(experiment: Experiment) -> Iterator[Problem]:
         yield Problem("trainer.precision", f"{trainer.precision} must be 32 in a pack; or leave pack out")
     if trainer.ranks > 1:
         yield Problem("trainer.devices", f"a pack is trained on one device, not on {trainer.ranks}; leave pack out")
-    if trainer.cuda_graphs:
-        yield Problem("trainer.cuda_graphs", "true cannot be in a pack, whose updates are one computation already")
     if trainer.accumulate > 1:
         yield Problem("trainer.accumulate", f"{trainer.accumulate} must be 1 in a pack; or leave pack out")
 

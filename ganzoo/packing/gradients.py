@@ -108,14 +108,30 @@ def refusing(gan: GAN) -> Iterator[None]:
         InputError: torch cannot do something of a network's or an objective's for several runs, or it draws random
             numbers by itself, which the runs would share.
     """
-    variant, before = type(gan).__name__, torch.get_rng_state()
+    variant = type(gan).__name__
     try:
-        yield
+        with refusing_shared_streams(gan):
+            yield
     except GanzooError:
         raise
     except Exception as error:  # torch's own, of many classes; alone the run may work
         reason = str(error).partition("\n")[0].rstrip(".")
         raise InputError("pack", f"{variant} cannot be computed for several runs at once: {reason}; {ALONE}") from error
-    if not torch.equal(torch.get_rng_state(), before):
-        by_itself = f"a network of {variant} draws random numbers by itself, as dropout does"
+
+
+@contextmanager
+def refusing_shared_streams(gan: GAN) -> Iterator[None]:
+    """Around a first update of one run or of several at once.
+
+    Raises:
+        InputError: it draws random numbers from the process's own stream, which the runs would share.
+    """
+    before = _process_streams(gan.device)
+    yield
+    if any(not torch.equal(*states) for states in zip(before, _process_streams(gan.device), strict=True)):
+        by_itself = f"a network of {type(gan).__name__} draws random numbers by itself, as dropout does"
         raise InputError("pack", f"{by_itself}, and runs that are computed at once would share them; {ALONE}")
+
+
+def _process_streams(device: torch.device) -> list[Tensor]:
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]

@@ -31,16 +31,26 @@ class Streams:
         return take(torch.stack([draw(n, generator) for generator in self.generators]), self.member)
 
 
-_in_force: Streams | None = None
+@dataclass(frozen=True)
+class Own:
+    """That of the one run of several that is computed now."""
+
+    generator: torch.Generator
+
+    def draw(self, draw: Draw, n: int) -> Tensor:
+        return draw(n, self.generator)
 
 
-def streams() -> Streams | None:
+_in_force: Streams | Own | None = None
+
+
+def streams() -> Streams | Own | None:
     """What is to be drawn from now; None: the process's own stream, since one run is computed."""
     return _in_force
 
 
 @contextmanager
-def drawing_from(several: Streams) -> Iterator[None]:
+def drawing_from(several: Streams | Own) -> Iterator[None]:
     global _in_force
     _in_force, before = several, _in_force
     try:

@@ -42,6 +42,13 @@ class GANConfig(Settings):
     never_captured: ClassVar[str | None] = None
 
     @property
+    def not_captured(self) -> str | None:
+        """Why an update with these settings cannot be a CUDA graph; None: it can."""
+        if self.instance_noise and self.instance_noise_images is not None:
+            return "its instance noise falls from update to update"
+        return self.never_captured
+
+    @property
     def per_sample_gradients(self) -> bool:
         """Whether the objective differentiates each logit by its own sample, so that BatchNorm in D would be wrong."""
         return False
@@ -160,14 +167,17 @@ class TrainerConfig(Settings):
     tf32: Literal["never", "convolutions", "always"] = setting(
         "convolutions", "where a GPU may take factors of 10 bits: never; in convolutions, as torch does; always"
     )
-    deterministic: bool = setting(True, "only algorithms that give the same bits every time")
-    cuda_graphs: bool = setting(
-        False, "each update is launched at once, as a CUDA graph; new, and not yet run on any GPU"
+    deterministic: bool = setting(
+        True, "only algorithms that give the same bits every time; false: the quickest, on a GPU by trying them out"
+    )
+    cuda_graphs: Literal["auto", True, False] = setting(
+        "auto",
+        "each update is launched at once, as a CUDA graph; auto: on a GPU, where all that is trained is ganzoo's",
     )
     progress: bool = setting(True, "a progress bar, where the output is a terminal")
 
     def problems(self) -> Iterator[Problem]:
-        if not self.cuda_graphs:
+        if self.cuda_graphs is not True:
             return
         if self.accelerator in ("cpu", "mps"):
             yield Problem("cuda_graphs", f"true needs a GPU, and accelerator is {self.accelerator}")
@@ -175,6 +185,11 @@ class TrainerConfig(Settings):
             yield Problem("cuda_graphs", "true is not for 16-mixed, whose scale changes; take bf16-mixed")
         if self.ranks > 1:
             yield Problem("cuda_graphs", f"true is for one device, and there are {self.ranks}")
+
+    @property
+    def captures(self) -> bool:
+        """Whether updates may be CUDA graphs, if there is a GPU."""
+        return self.cuda_graphs is not False and self.ranks == 1 and self.precision != "16-mixed"
 
     @property
     def ranks(self) -> int:

@@ -4,25 +4,28 @@ A small network's update is one or two hundred operations, and Python and torch 
 needs to run them. A graph repeats them on the same tensors. Whatever else an update reads is fixed when it is captured:
 shapes, and every number that Python computes. So each batch is copied to where the first one lay, and a learning rate
 that changes is read on the device. Random numbers go on as ever, since a replay moves torch's generator as far as the
-update would have.
-
-Not yet run on any GPU. On a CPU, tests replay each variant's updates from a list of torch's operations.
+update would have. What depends on a count of Python's would be frozen too, and nobody can tell that from outside:
+so by default only what is ganzoo's own is captured, each variant of which is tested.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol, runtime_checkable
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from ganzoo.errors import InputError
+from ganzoo.experiment import Experiment
 from ganzoo.shapes import Images, Labels
 from ganzoo.training.gan import GAN, NETWORKS, LossOf
 
-KEY = "trainer.cuda_graphs"
+if TYPE_CHECKING:
+    from ganzoo.packing.pack import Member
+
+KEY, OURS = "trainer.cuda_graphs", "ganzoo."
 WARM_UP = 3  # updates before the one that is captured: libraries and moments are set up at a first use, once for all
 
 Work = Callable[[], None]
@@ -43,10 +46,16 @@ class Graph(Protocol):
 
 
 class CUDAGraph:
-    """A GPU's: see "Whole-network capture" in torch's notes on CUDA semantics."""
+    """A GPU's: see "Whole-network capture" in torch's notes on CUDA semantics.
 
-    def __init__(self) -> None:
-        self._graph, self._stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    Args:
+        generator: what the work draws from beside the process's own stream.
+    """
+
+    def __init__(self, generator: torch.Generator | None = None) -> None:
+        self._graph, self._stream = torch.cuda.CUDAGraph(), _capture_stream()
+        if generator is not None:
+            self._graph.register_generator_state(generator)
 
     def warm_up(self, work: Work) -> None:
         self._stream.wait_stream(torch.cuda.current_stream())
@@ -56,11 +65,34 @@ class CUDAGraph:
 
     def capture(self, work: Work) -> None:
         # A loader's thread may copy batches meanwhile: what it does is no part of this, and no error.
-        with torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"):
+        with (
+            _workspaces_of_its_own(),
+            torch.cuda.graph(self._graph, stream=self._stream, capture_error_mode="thread_local"),
+        ):
             work()
 
     def replay(self) -> None:
         self._graph.replay()
+
+
+@cache
+def _capture_stream() -> torch.cuda.Stream:
+    """One for all: torch has 32 and then gives the first again, which a run of a pack may work in."""
+    return torch.cuda.Stream()
+
+
+@contextmanager
+def _workspaces_of_its_own() -> Iterator[None]:
+    """What cuBLAS needs in the body is allocated in it, so it belongs to the graph.
+
+    Else the graph would use what is kept for all products in a stream, which Lightning frees at the end of a training:
+    the graphs of the other runs of a pack would then write into memory that is no longer there.
+    """
+    torch._C._cuda_clearCublasWorkspaces()
+    try:
+        yield
+    finally:
+        torch._C._cuda_clearCublasWorkspaces()
 
 
 class Graphs:
@@ -171,17 +203,27 @@ class CapturableOptimizer:
                 group.update(settings)
 
 
-def graphs_on(device: torch.device, gan: GAN) -> Graphs:
-    """For a training of this GAN there.
+def graphs_for(experiment: Experiment, device: torch.device, member: "Member | None" = None) -> Graphs | None:
+    """For a training of the experiment there; None: its updates are not captured.
+
+    Args:
+        member: what the run is in a pack of runs that are trained at once.
 
     Raises:
-        InputError: it is no GPU, or several runs are trained at once.
+        InputError: graphs are asked for, and it is no GPU.
     """
-    if device.type != "cuda":
+    asked, on_gpu = experiment.trainer.cuda_graphs, device.type == "cuda"
+    if asked is True and not on_gpu:
         raise InputError(KEY, f"true needs a GPU, and training is on {device.type}; set {KEY}=false")
-    if gan.member is not None:
-        raise InputError(KEY, f"true is for a run that is trained alone; set {KEY}=false, or leave pack out")
-    return Graphs(CUDAGraph)
+    if not (asked is True or (on_gpu and experiment.trainer.captures and _is_known(experiment))):
+        return None
+    return Graphs(CUDAGraph if member is None else lambda: CUDAGraph(member.stream))
+
+
+def _is_known(experiment: Experiment) -> bool:
+    """Whether every part is ganzoo's own and can be captured."""
+    parts = (experiment.variant, experiment.generator, experiment.discriminator)
+    return experiment.variant.not_captured is None and all(type(part).__module__.startswith(OURS) for part in parts)
 
 
 def _kind(batch: Tensor | None) -> Any:

@@ -39,7 +39,7 @@ from ganzoo.training.callbacks.samples import SampleGrids
 from ganzoo.training.callbacks.stop import Stop
 from ganzoo.training.clock import Clock
 from ganzoo.training.gan import GAN
-from ganzoo.training.graphs import graphs_on
+from ganzoo.training.graphs import graphs_for
 from ganzoo.training.launching import company, failure_of_others, on_loss
 from ganzoo.training.process import prepare_process
 from ganzoo.training.strategy import AlternatingDDP, Assigned
@@ -215,8 +215,11 @@ class Session:
         loggers += [*([mirror] if mirror else []), *([Watched(watch, self.stop)] if watch else [])]
         trainer = together(lambda: self._trainer(callbacks, loggers))
         trainer._signal_connector.register_signal_handlers = lambda: None  # type: ignore[method-assign]  # Stop listens
-        if self.experiment.trainer.cuda_graphs:
-            self.gan.graphs = graphs_on(trainer.strategy.root_device, self.gan)
+        device, member = trainer.strategy.root_device, self.gan.member
+        if self.gan.graphs is None:
+            self.gan.graphs = graphs_for(self.experiment, device, member)
+        if member is not None and self.gan.graphs is not None and device.type == "cuda":
+            member.take_lane(device)
         if not self.resumed and self.is_first:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
         trainer.fit(
@@ -236,6 +239,7 @@ class Session:
                 strategy=AlternatingDDP(batch_norm=settings.batch_norm) if settings.ranks > 1 else "auto",
                 precision=settings.precision,
                 deterministic=settings.deterministic,
+                benchmark=not settings.deterministic,  # of cuDNN's algorithms: the quickest is not always the same
                 max_epochs=-1,  # the loader has one endless epoch; Stop ends it
                 callbacks=callbacks,
                 logger=loggers,

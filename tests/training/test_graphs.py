@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from ganzoo.errors import InputError
 from ganzoo.experiment import load_experiment
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.training.graphs import WARM_UP, Graphs, graphs_on
+from ganzoo.training.graphs import WARM_UP, Graphs, graphs_for
 from ganzoo.training.optimizers import SGD, Adam, Optimizers
 from ganzoo.training.run import resume, train
 from ganzoo.variants.dcgan import DCGAN, Config
@@ -166,29 +166,44 @@ def test_it_may_change_when_a_run_is_resumed(tmp_path):
     assert run.resumed_experiment(("trainer.cuda_graphs=true",)).trainer.cuda_graphs
 
 
-def test_only_a_gpu_and_a_run_by_itself():
-    gan = DCGAN(nn.Identity(), nn.Identity())
+def test_only_a_gpu():
+    on_cpu, on_gpu = torch.device("cpu"), torch.device("cuda")
     with pytest.raises(InputError, match="training is on cpu"):
-        graphs_on(torch.device("cpu"), gan)
-    gan.member = object()
-    with pytest.raises(InputError, match="trained alone"):
-        graphs_on(torch.device("cuda"), gan)
+        graphs_for(load_experiment(DIGITS, ["trainer.cuda_graphs=true"]), on_cpu)
+    assert graphs_for(load_experiment(DIGITS, []), on_cpu) is None
+    assert graphs_for(load_experiment(DIGITS, []), on_gpu) is not None
+    assert graphs_for(load_experiment(DIGITS, ["trainer.cuda_graphs=false"]), on_gpu) is None
+
+
+# of which a plugin's network might depend on a count; with true somebody says that it does not
+@pytest.mark.parametrize(("asked", "captured"), [("auto", False), ("true", True)])
+def test_what_is_not_ganzoos_own_is_captured_when_asked_for(asked, captured):
+    words = ["plugins=[example_plugin]", "generator={name: linear}", f"trainer.cuda_graphs={asked}"]
+    graphs = graphs_for(load_experiment(DIGITS, words), torch.device("cuda"))
+    assert (graphs is not None) is captured
+
+
+@pytest.mark.parametrize("settings", [each[0] for name, each in REFUSED.items() if name != "no GPU"])
+def test_what_cannot_be_captured_is_not_by_default(settings):
+    assert graphs_for(load_experiment(DIGITS, [*TINY, *settings]), torch.device("cuda")) is None
 
 
 # A skipped test fails the gate, so what another machine cannot do is not collected there.
 if torch.cuda.is_available():
 
+    @pytest.mark.gpu
     @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS.keys())
     def test_a_gpu_replays_the_same_updates(settings, tmp_path):
         on_gpu = words([*settings, "trainer.accelerator=gpu"], 8)
-        train(DIGITS, on_gpu, run_dir=tmp_path / "eager")
+        train(DIGITS, [*on_gpu, "trainer.cuda_graphs=false"], run_dir=tmp_path / "eager")
         train(DIGITS, [*on_gpu, "trainer.cuda_graphs=true"], run_dir=tmp_path / "graphs")
         assert same(tmp_path / "eager", tmp_path / "graphs")
 
+    @pytest.mark.gpu
     def test_a_gpu_goes_on_with_graphs_or_without(tmp_path):
         on_gpu = words([*SETTINGS["other optimisers"], "trainer.accelerator=gpu"], 12)
-        train(DIGITS, on_gpu, run_dir=tmp_path / "eager")
-        train(DIGITS, [*on_gpu, "trainer.cuda_graphs=true", "budget.generator_updates=5"], run_dir=tmp_path / "run")
+        train(DIGITS, [*on_gpu, "trainer.cuda_graphs=false"], run_dir=tmp_path / "eager")
+        train(DIGITS, [*on_gpu, "budget.generator_updates=5"], run_dir=tmp_path / "run")
         resume(tmp_path / "run", ["budget.generator_updates=10"])
         resume(tmp_path / "run", ["budget.generator_updates=12", "trainer.cuda_graphs=false"])
         assert differences(checkpoint_of(tmp_path / "eager"), checkpoint_of(tmp_path / "run")) == []

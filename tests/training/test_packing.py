@@ -357,7 +357,6 @@ def test_which_experiments_go_together():
         ("ring8/dcgan.yaml", "trainer.precision=bf16-mixed", "trainer.precision: bf16-mixed must be 32 in a pack"),
         ("ring8/dcgan.yaml", "trainer.devices=2", "trainer.devices: a pack is trained on one device, not on 2"),
         ("ring8/dcgan.yaml", "trainer.accumulate=2", "trainer.accumulate: 2 must be 1 in a pack"),
-        ("ring8/dcgan.yaml", "trainer.cuda_graphs=true", "trainer.cuda_graphs: true cannot be in a pack"),
     ],
 )
 def test_what_is_never_packed_is_refused_by_name(experiment, word, reason):
