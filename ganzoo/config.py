@@ -243,6 +243,8 @@ def describe(declared: Any) -> str:
 
     >>> describe(Literal["normal", "uniform"])
     'one of: normal, uniform'
+    >>> describe(Literal["auto", True, False])
+    'one of: auto, true, false'
     >>> describe(int | None)
     'a whole number or null'
     """
@@ -251,7 +253,7 @@ def describe(declared: Any) -> str:
         return words[declared]
     origin, args = get_origin(declared), get_args(declared)
     if origin is Literal:
-        return f"one of: {', '.join(str(arg) for arg in args)}"
+        return f"one of: {', '.join(str(arg).lower() if isinstance(arg, bool) else str(arg) for arg in args)}"
     if origin in (Union, types.UnionType):
         return " or ".join(describe(arg) for arg in args)
     if origin is tuple and args[-1] is not ...:

@@ -184,7 +184,7 @@ several_mistakes = st.lists(
 )
 
 
-@fuzz(max_examples=250)
+@fuzz(max_examples=120)
 @given(path=st.sampled_from([DIGITS, RING]), mistakes=several_mistakes)
 def test_every_one_of_several_mistakes_is_named(path, mistakes):
     error = told(path, [mistake.override for mistake in mistakes])
@@ -203,7 +203,7 @@ any_key = st.one_of(st.sampled_from([*LEAVES, *SECTIONS, *NAMES, *ODD_KEYS, "plu
 any_override = st.one_of(st.text(max_size=20), st.builds("{}={}".format, any_key, any_value))
 
 
-@fuzz(max_examples=250)
+@fuzz(max_examples=120)
 @given(path=st.sampled_from(SHIPPED), overrides=st.lists(any_override, min_size=1, max_size=4))
 def test_any_overrides_make_an_experiment_or_an_input_error(path, overrides):
     told(path, overrides)
@@ -257,7 +257,7 @@ LINES = [
 CHARACTERS = [*"{}[]:,&*!|>'\"%@`#-?~.0123456789eE_ \n\t\r$\\/\0\x1b\x7f\x85\u2028\u202e\ufeffé\ue000𝒳"]
 
 
-@fuzz(max_examples=300)
+@fuzz(max_examples=150)
 @given(source=st.sampled_from(SHIPPED), changes=mutations)
 def test_a_file_with_changed_lines(tmp_path_factory, source, changes):
     lines = source.read_text().splitlines()
@@ -266,7 +266,7 @@ def test_a_file_with_changed_lines(tmp_path_factory, source, changes):
     told(written(tmp_path_factory, "\n".join(lines)), [])
 
 
-@fuzz(max_examples=300)
+@fuzz(max_examples=150)
 @given(source=st.sampled_from(SHIPPED), changes=mutations)
 def test_a_file_with_changed_characters(tmp_path_factory, source, changes):
     characters = list(source.read_text())

@@ -22,7 +22,8 @@ def test_the_demo_at_half_its_resolution_learns_to_draw_digits(tmp_path):
 
 
 def test_points_move_onto_the_ring(tmp_path):
-    shorter = ["budget.generator_updates=1500", "tracking.wandb=disabled", "evaluation.every_generator_updates=500"]
+    smaller = ["generator.width=128", "discriminator.width=128", "budget.generator_updates=1500"]
+    shorter = [*smaller, "tracking.wandb=disabled", "evaluation.every_generator_updates=500"]
     evaluation = train(RING, shorter, run_dir=tmp_path / "run").read_record()["evaluation"]
     best = evaluation["best"]["scores"]
     assert best["high_quality"] > evaluation["first"]["high_quality"]
