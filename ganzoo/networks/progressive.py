@@ -195,7 +195,10 @@ def _made(before: int, after: int) -> list[nn.Module]:
 
 
 def _doubling(before: int, after: int) -> nn.Module:
-    return nn.Sequential(EqualizedDoublingConv2d(before, after), _leaky(), PixelNorm(), *_made(after, after))
+    first = [EqualizedDoublingConv2d(before, after), _leaky(), PixelNorm()]
+    return nn.Sequential(
+        nn.Identity(), *first, *_made(after, after)
+    )  # Identity: as in layers/residual.py, for the names
 
 
 def _halving(before: int, after: int) -> nn.Module:

@@ -10,7 +10,7 @@ from ganzoo.errors import InputError
 from ganzoo.experiment import Experiment
 from ganzoo.networks.base import NetworkConfig
 from ganzoo.records.run_directory import RunDirectory
-from ganzoo.training.callbacks.checkpoint import read_checkpoint
+from ganzoo.training.callbacks.checkpoint import misfit, read_checkpoint
 from ganzoo.training.gan import GAN
 from ganzoo.training.layout import lay_channels_last
 from ganzoo.training.randomness import random_states, seed_everything, untouched_randomness
@@ -99,5 +99,5 @@ def load_generator(run_dir: str | Path, *, best: bool = False) -> GAN:
         gan.load_state_dict(checkpoint["state_dict"])
         gan.on_load_checkpoint(checkpoint)
     except (KeyError, RuntimeError, TypeError) as error:
-        raise InputError(path, f"this is no checkpoint of the run: {str(error).partition(chr(10))[0]}") from None
+        raise misfit(path, error) from None
     return gan.eval()

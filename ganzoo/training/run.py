@@ -31,7 +31,7 @@ from ganzoo.records.starts import NoProgress, current_job, note_start
 from ganzoo.records.tracking import wandb_logger
 from ganzoo.training.build import begin_gan, build_data
 from ganzoo.training.callbacks.ahead import Ahead
-from ganzoo.training.callbacks.checkpoint import Checkpoints, read_checkpoint
+from ganzoo.training.callbacks.checkpoint import Checkpoints, misfit, read_checkpoint
 from ganzoo.training.callbacks.evaluation import Evaluation
 from ganzoo.training.callbacks.guard import Guard
 from ganzoo.training.callbacks.progress import ProgressDisplay
@@ -222,12 +222,13 @@ class Session:
             member.take_lane(device)
         if not self.resumed and self.is_first:
             self.run.metrics.unlink(missing_ok=True)  # lines of a start that was killed before its first checkpoint
-        trainer.fit(
-            self.gan,
-            datamodule=self.data,
-            ckpt_path=self.run.last_checkpoint if self.resumed else None,
-            weights_only=True,
-        )
+        last = self.run.last_checkpoint
+        try:
+            trainer.fit(self.gan, datamodule=self.data, ckpt_path=last if self.resumed else None, weights_only=True)
+        except RuntimeError as error:
+            if str(error).startswith("Error(s) in loading state_dict"):
+                raise misfit(last, error) from None
+            raise
 
     def _trainer(self, callbacks: list[lightning.Callback], loggers: list[Logger]) -> lightning.Trainer:
         settings = self.experiment.trainer

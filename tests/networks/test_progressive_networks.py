@@ -174,7 +174,7 @@ def test_at_1024_pixels_they_have_the_papers_sizes():
 def test_their_layers_are_the_papers():
     make, judge = generator((1, 8, 8), width=4, max_width=16), discriminator((1, 8, 8), width=4, max_width=16)
     assert [type(layer) for layer in make.blocks[1]] == [
-        EqualizedDoublingConv2d, nn.LeakyReLU, PixelNorm, EqualizedConv2d, nn.LeakyReLU, PixelNorm,
+        nn.Identity, EqualizedDoublingConv2d, nn.LeakyReLU, PixelNorm, EqualizedConv2d, nn.LeakyReLU, PixelNorm,
     ]  # fmt: skip
     assert [type(layer) for layer in judge.blocks[1]] == [
         EqualizedConv2d, nn.LeakyReLU, EqualizedConv2d, nn.LeakyReLU, nn.AvgPool2d,

@@ -236,3 +236,11 @@ def test_initial_weights_leave_norms_alone():
     initialise(block, "glorot")
     for norm in (block.residual[0], block.residual[3]):
         assert torch.equal(norm.weight, torch.ones(4)) and not norm.bias.any()
+
+
+def test_the_weights_of_earlier_runs_have_their_names():
+    """Doubling was a layer of the branch before it was part of the convolution."""
+    block = ResidualBlock(2, 2, resample="up", norm=batch)
+    assert {name.rpartition(".")[0] for name, _ in block.named_parameters()} == {
+        "residual.0", "residual.3", "residual.4", "residual.6", "shortcut.0",
+    }  # fmt: skip

@@ -149,6 +149,20 @@ def test_a_signal_checkpoints_first(tmp_path, number, code, workers):
     assert metrics_of(run)[-1]["generator_updates"] == updates + 1
 
 
+def test_a_checkpoint_of_other_networks_is_told(tmp_path):
+    run = train(DIGITS, [*TINY, budget(2)], run_dir=tmp_path / "run")
+    checkpoint = torch.load(run.last_checkpoint, weights_only=True)
+    checkpoint["state_dict"]["generator.other"] = checkpoint["state_dict"].pop(next(iter(checkpoint["state_dict"])))
+    torch.save(checkpoint, run.last_checkpoint)
+    for load in (lambda: resume(run.path, [budget(3)]), lambda: load_generator(run.path)):
+        with pytest.raises(
+            InputError, match=r"no checkpoint of the run: Missing key\(s\) in state_dict: .generator"
+        ) as told:
+            load()
+        assert "\n" not in str(told.value)
+    assert run.read_record()["status"] == "done"
+
+
 def test_a_broken_checkpoint_is_told(tmp_path):
     run = train(DIGITS, [*TINY, budget(1)], run_dir=tmp_path / "run")
     run.last_checkpoint.write_bytes(run.last_checkpoint.read_bytes()[:1000])

@@ -58,11 +58,11 @@ class ResidualBlock(nn.Module):
         begin = [] if entry else [norm(before), activation_layer(activation)]
         self.residual = Chain(
             *begin,
-            DoublingConv2d(before, hidden) if resample == "up" else nn.Conv2d(before, hidden, 3, padding=1),
+            *([nn.Identity(), DoublingConv2d(before, hidden)] if resample == "up" else [_conv(before, hidden)]),
             norm(hidden),
             activation_layer(activation),
-            HalvingConv2d(hidden, after) if resample == "down" else nn.Conv2d(hidden, after, 3, padding=1),
-        )
+            HalvingConv2d(hidden, after) if resample == "down" else _conv(hidden, after),
+        )  # Identity: doubling was a layer once, and the weights of runs from then are named by their places
         self.shortcut: nn.Module = nn.Identity()
         if before != after or resample != "none":
             project = nn.Conv2d(before, after, 1)
@@ -126,6 +126,10 @@ class GlobalPool(nn.Module):
 
     def extra_repr(self) -> str:
         return self.how
+
+
+def _conv(before: int, after: int) -> nn.Module:
+    return nn.Conv2d(before, after, 3, padding=1)
 
 
 def _resampled(resample: Resample, when: Resample) -> list[nn.Module]:

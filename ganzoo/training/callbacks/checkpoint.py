@@ -65,6 +65,13 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         raise InputError(path, f"this is no checkpoint, or a broken one: {reason}") from None
 
 
+def misfit(path: Path, error: Exception) -> InputError:
+    """What is raised where a checkpoint cannot be loaded into the run's networks, in a sentence instead of a screen."""
+    first, *details = str(error).splitlines()
+    reason = " ".join((details or [first])[0].split())
+    return InputError(path, f"this is no checkpoint of the run: {reason[:200]}{'...' if len(reason) > 200 else ''}")
+
+
 class Checkpoints(AfterGeneratorUpdates):
     """Writes last.ckpt every so many generator updates, never out of a run that has broken down.
 
