@@ -196,9 +196,8 @@ def _made(before: int, after: int) -> list[nn.Module]:
 
 def _doubling(before: int, after: int) -> nn.Module:
     first = [EqualizedDoublingConv2d(before, after), _leaky(), PixelNorm()]
-    return nn.Sequential(
-        nn.Identity(), *first, *_made(after, after)
-    )  # Identity: as in layers/residual.py, for the names
+    # Identity: doubling was a layer once, and the weights of runs from then are named by their places.
+    return nn.Sequential(nn.Identity(), *first, *_made(after, after))
 
 
 def _halving(before: int, after: int) -> nn.Module:

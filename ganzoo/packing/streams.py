@@ -1,4 +1,4 @@
-"""The random streams of several runs whose losses are computed at once, under torch.func.vmap.
+"""The random streams of several runs in one process, computed at once, under torch.func.vmap, or in turn.
 
 Alone, a run draws from the process's own stream. In a pack each run has a generator with the state that this stream
 would have, so it draws what it would draw alone.

@@ -214,7 +214,7 @@ def graphs_for(experiment: Experiment, device: torch.device, member: "Member | N
     """
     asked, on_gpu = experiment.trainer.cuda_graphs, device.type == "cuda"
     if asked is True and not on_gpu:
-        raise InputError(KEY, f"true needs a GPU, and training is on {device.type}; set {KEY}=false")
+        raise InputError(KEY, f"true needs a GPU, and training is on {device.type}; set {KEY}=auto or false")
     if not (asked is True or (on_gpu and experiment.trainer.captures and _is_known(experiment))):
         return None
     return Graphs(CUDAGraph if member is None else lambda: CUDAGraph(member.stream))

@@ -113,6 +113,13 @@ def test_on_a_cpu_adam_looks_for_no_gpu_at_a_step(tmp_path, monkeypatch):
     train(DIGITS, words(["trainer.accelerator=cpu"], 1), run_dir=tmp_path / "run")
 
 
+@pytest.mark.parametrize("deterministic", [True, False])
+def test_cudnn_tries_its_algorithms_out_where_bits_may_differ(deterministic, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", deterministic)  # as a training before may have left it
+    train(DIGITS, words([f"trainer.deterministic={deterministic}"], 1), run_dir=tmp_path / "run")
+    assert torch.backends.cudnn.benchmark is not deterministic
+
+
 @pytest.mark.parametrize(
     ("tf32", "convolutions", "products"),
     [("never", False, False), ("convolutions", True, False), ("always", True, True)],

@@ -25,11 +25,15 @@ def conv_doubled(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
     return F.conv_transpose2d(x, kernel, bias, stride=2, padding=1)
 
 
-class HalvingConv2d(nn.Conv2d):
-    """A 3x3 convolution, then the mean of 2 x 2 pixels: (n, before, h, w) to (n, after, h / 2, w / 2)."""
+class Conv3x3(nn.Conv2d):
+    """(n, before, h, w) to (n, after, h, w), the border padded with zeros."""
 
     def __init__(self, before: int, after: int):
         super().__init__(before, after, 3, padding=1)
+
+
+class HalvingConv2d(Conv3x3):
+    """A 3x3 convolution, then the mean of 2 x 2 pixels: (n, before, h, w) to (n, after, h / 2, w / 2)."""
 
     def forward(self, x: Tensor) -> Tensor:
         return conv_halved(x, self.weight, self.bias)
@@ -39,11 +43,8 @@ class HalvingConv2d(nn.Conv2d):
         return F.avg_pool2d(super().forward(x), 2)
 
 
-class DoublingConv2d(nn.Conv2d):
+class DoublingConv2d(Conv3x3):
     """Every pixel repeated, then a 3x3 convolution: (n, before, h, w) to (n, after, 2h, 2w)."""
-
-    def __init__(self, before: int, after: int):
-        super().__init__(before, after, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         return conv_doubled(x, self.weight, self.bias)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from ganzoo.networks.layers.activations import activation_layer
 from ganzoo.networks.layers.chain import Chain
 from ganzoo.networks.layers.normalisation import norm_layer
-from ganzoo.networks.layers.resampling import DoublingConv2d, HalvingConv2d
+from ganzoo.networks.layers.resampling import Conv3x3, DoublingConv2d, HalvingConv2d
 from ganzoo.shapes import Labels
 
 Resample = Literal["none", "up", "down"]
@@ -58,10 +58,10 @@ class ResidualBlock(nn.Module):
         begin = [] if entry else [norm(before), activation_layer(activation)]
         self.residual = Chain(
             *begin,
-            *([nn.Identity(), DoublingConv2d(before, hidden)] if resample == "up" else [_conv(before, hidden)]),
+            *([nn.Identity(), DoublingConv2d(before, hidden)] if resample == "up" else [Conv3x3(before, hidden)]),
             norm(hidden),
             activation_layer(activation),
-            HalvingConv2d(hidden, after) if resample == "down" else _conv(hidden, after),
+            HalvingConv2d(hidden, after) if resample == "down" else Conv3x3(hidden, after),
         )  # Identity: doubling was a layer once, and the weights of runs from then are named by their places
         self.shortcut: nn.Module = nn.Identity()
         if before != after or resample != "none":
@@ -126,10 +126,6 @@ class GlobalPool(nn.Module):
 
     def extra_repr(self) -> str:
         return self.how
-
-
-def _conv(before: int, after: int) -> nn.Module:
-    return nn.Conv2d(before, after, 3, padding=1)
 
 
 def _resampled(resample: Resample, when: Resample) -> list[nn.Module]:
