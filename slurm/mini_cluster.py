@@ -27,13 +27,14 @@ from typing import Any
 import cluster_keeper
 from cluster_keeper import REAPER, kill_below
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "scontrol", "sinfo", "srun", "sbatch")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "scontrol", "sdiag", "sinfo", "srun", "sbatch")
 INSTALL = "On Debian and Ubuntu: sudo apt-get install --no-install-recommends slurmctld slurmd slurm-client munge"
 MOST_NODES = 24
 ENDED = frozenset({"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "OUT_OF_MEMORY"})
 FIRST_PORT, PORTS, BLOCKS = 25000, 28, 250  # each cluster has a block; from 32768 on, ports are the kernel's to give
 SLURMD = (sys.executable, "-I", "-S", "-c", REAPER, "slurmd", "-D", "-N")
 FIELD = re.compile(r"(?m)(?:^ *| )([\w:/]+)=((?<=(?:Comment|JobName)=).*?(?= *$)|.*?(?= [\w:/]+=| *$))")  # NAME=VALUE
+NOTHING_TO_TELL = re.compile(r"(?m)^Agent count: *0$")
 START_SECONDS = 60.0  # a quiet machine takes a fifth of a second
 
 # cred_expire: so long a requeued job waits; by default two minutes, and less than 5 s is not taken.
@@ -167,9 +168,14 @@ class MiniCluster:
         self._ask("scontrol", "update", f"NodeName={name}", "State=DOWN", "Reason=crashed")
 
     def revive_node(self, name: str) -> None:
-        """Starts a crashed node again, and waits until SLURM has it back."""
+        """Starts a crashed node again, and waits until SLURM has it back and has nothing left to tell anybody.
+
+        To a node that goes down, SLURM says for ten seconds that its jobs are to end; one that is back sooner hears of
+        it, and ends the job that has just begun there again.
+        """
         self._spawn(name, *SLURMD, name)
         self._until(lambda: self._states()[name] in {"idle", "mix", "alloc", "comp"}, f"{name} does not come back")
+        self._until(lambda: NOTHING_TO_TELL.search(self._ask("sdiag")), f"{name} is told of what was before its crash")
 
     def logs(self) -> str:
         """What the daemons have written so far."""
@@ -217,7 +223,7 @@ class MiniCluster:
             daemon = subprocess.Popen(command, env=env, stdin=null, stdout=log, stderr=log, start_new_session=True)
         self._daemons[name] = daemon
 
-    def _until(self, condition: Callable[[], bool], problem: str) -> None:
+    def _until(self, condition: Callable[[], object], problem: str) -> None:
         end = time.monotonic() + START_SECONDS
         while not condition():
             if time.monotonic() > end or any(daemon.poll() is not None for daemon in self._daemons.values()):

@@ -50,12 +50,14 @@ def test_two_of_an_arrays_tasks_run_at_once(cluster: MiniCluster, tmp_path: Path
     assert most == 2
 
 
-def test_a_job_survives_the_crash_of_a_node(cluster: MiniCluster, tmp_path: Path) -> None:
+@pytest.mark.parametrize("which", [0, 1], ids=["that of the script", "another"])
+def test_a_job_survives_the_crash_of_a_node(cluster: MiniCluster, tmp_path: Path, which: int) -> None:
     # No srun: one whose node dies before its step is there fails by itself, and the script would go on to its end.
-    lines = '[ -n "$SLURM_RESTART_COUNT" ] || sleep 60; echo "$SLURM_RESTART_COUNT"'
+    # Two seconds for what SLURM still had to tell the dead node.
+    lines = '[ -n "$SLURM_RESTART_COUNT" ] && sleep 2 || sleep 60; echo "$SLURM_RESTART_COUNT"'
     job = cluster.submit("--nodes=2", "--output=out", f"--wrap={lines}", cwd=tmp_path)
     cluster.wait(job, "RUNNING")
-    node = cluster.nodes[1]
+    node = cluster.nodes[which]
     cluster.crash_node(node)
     cluster.revive_node(node)
     cluster.hurry(job)
