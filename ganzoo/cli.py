@@ -12,6 +12,7 @@ from ganzoo.cluster.submit_command import submit
 from ganzoo.components import DATASETS, DISCRIMINATORS, GENERATORS, VARIANTS
 from ganzoo.errors import GanzooError, InputError, did_you_mean
 from ganzoo.evaluation.commands import evaluate, extractor
+from ganzoo.importing import importing
 from ganzoo.leaderboard.commands import leaderboard
 from ganzoo.reproducing.commands import reproduce
 from ganzoo.sweeping.commands import sweep
@@ -103,7 +104,8 @@ def sample(
     from ganzoo.records.run_directory import RunDirectory
 
     RunDirectory.open(run_dir)
-    from ganzoo.sampling import sample_to_file
+    with importing():
+        from ganzoo.sampling import sample_to_file
 
     sample_to_file(run_dir, out, number=number, seed=seed, label=label, truncation=truncation, best=best)
     click.echo(out)

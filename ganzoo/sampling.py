@@ -11,6 +11,7 @@ import torch
 
 from ganzoo.data.samples import to_pixels
 from ganzoo.errors import InputError
+from ganzoo.importing import importing
 from ganzoo.records.files import write_atomically
 from ganzoo.shapes import Images, Labels, Points
 
@@ -113,7 +114,8 @@ def sample_to_file(
     Raises:
         InputError: there is no such run or checkpoint or class, or `out` has an ending that none of the formats has.
     """
-    from ganzoo.training.build import load_generator
+    with importing():
+        from ganzoo.training.build import load_generator
 
     if out.suffix not in (".png", ".npz", ".zip", ""):
         raise InputError(

@@ -23,6 +23,11 @@ class NetworkConfig(Settings):
         return False
 
     @property
+    def judges_apart(self) -> bool:
+        """Whether a discriminator's logit of a sample does not depend on the others of the batch."""
+        return not self.batch_normalised
+
+    @property
     def conditional(self) -> bool:
         """Whether its forward takes class labels."""
         return False

@@ -105,6 +105,10 @@ class ImageDiscriminatorConfig(ImageConfig):
         return self.norm == "batch"
 
     @property
+    def judges_apart(self) -> bool:
+        return not self.batch_normalised and self.minibatch == "none"
+
+    @property
     def conditional(self) -> bool:
         return self.conditioning in ("concat", "projection")
 

@@ -79,6 +79,10 @@ class DiscriminatorConfig(MLPConfig):
     minibatch: Literal["none", "stddev", "discrimination"] = setting("none", "features that compare a batch's samples")
 
     @property
+    def judges_apart(self) -> bool:
+        return not self.batch_normalised and self.minibatch == "none"
+
+    @property
     def conditional(self) -> bool:
         return self.conditioning in ("concat", "projection")
 

@@ -82,6 +82,10 @@ class DiscriminatorConfig(GrowingConfig):
 
     minibatch: Literal["none", "stddev"] = setting("stddev", "stddev: a statistic of groups of 4 as one more channel")
 
+    @property
+    def judges_apart(self) -> bool:
+        return self.minibatch == "none"
+
 
 class Growing(nn.Module):
     """A network that uses its first stages only.

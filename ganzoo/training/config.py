@@ -164,6 +164,11 @@ class TrainerConfig(Settings):
     channels_last: bool = setting(
         False, "images lie in memory with the channels last: convolutions are often faster, and round differently"
     )
+    joint_batches: bool = setting(
+        False,
+        "reals and fakes go through the discriminator in one call, where none of its layers compares samples: quicker, "
+        "and rounds differently; spectral norm then iterates once in an update instead of twice",
+    )
     tf32: Literal["never", "convolutions", "always"] = setting(
         "convolutions", "where a GPU may take factors of 10 bits: never; in convolutions, as torch does; always"
     )

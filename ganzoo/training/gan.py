@@ -48,6 +48,7 @@ class GAN(AveragedGenerator):
         ema: how the generator is averaged; None: not at all.
         accumulate: parts of a batch that go through the networks one after the other, their gradients added up. What an
             objective or a layer takes from the whole batch, a part's statistics, is then the part's.
+        joint: reals and fakes go through the discriminator together, which must judge each sample by itself.
 
     Attributes:
         ema_generator: the averaged generator, in eval mode: the one to evaluate and sample.
@@ -73,12 +74,13 @@ class GAN(AveragedGenerator):
         optimizers: Optimizers | None = None,
         ema: EMAConfig | None = None,
         accumulate: int = 1,
+        joint: bool = False,
     ):
         super().__init__()
         self.automatic_optimization = False
         self.config: Any = config or sys.modules[type(self).__module__].Config()
         self.optimizer_configs = optimizers or self.config.paper_optimizers
-        self.ema, self.accumulate = ema or EMAConfig(), accumulate
+        self.ema, self.accumulate, self.joint = ema or EMAConfig(), accumulate, joint
         self.generator, self.discriminator = generator, discriminator
         self.ema_generator = averaged_copy(generator)
         self._average: MovingAverage | None = None
@@ -148,13 +150,13 @@ class GAN(AveragedGenerator):
         """The discriminator's objective on `real` and fresh fakes, as it is presented with them."""
         with torch.no_grad():
             fake = self.generate(self.sample_latents(len(real)), labels)
-        discriminator = BoundDiscriminator(self.discriminator, labels)
+        discriminator = BoundDiscriminator(self.discriminator, labels, joint=self.joint)
         return self.discriminator_objective(discriminator, self.presented(real), self.presented(fake))
 
     def generator_loss(self, real: Images, labels: Labels | None) -> Scalar:
         """The generator's objective on fresh fakes, likewise."""
         fake = self.generate(self.sample_latents(len(real)), labels)
-        discriminator = BoundDiscriminator(self.discriminator, labels)
+        discriminator = BoundDiscriminator(self.discriminator, labels, joint=self.joint)
         return self.generator_objective(discriminator, self.presented(real), self.presented(fake))
 
     def generate(self, latents: Latents, labels: Labels | None) -> Images:

@@ -36,7 +36,7 @@ class CGAN(GAN):
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(x, y))] - E[log(1 - sigmoid(D(G(z, y), y)))]."""
-        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        return logistic_discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(G(z, y), y))]."""

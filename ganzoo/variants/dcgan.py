@@ -26,7 +26,7 @@ class DCGAN(GAN):
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(x))] - E[log(1 - sigmoid(D(G(z))))]."""
-        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        return logistic_discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(G(z)))]."""

@@ -52,7 +52,7 @@ class DRAGAN(GAN):
         around = interpolated(perturbed(real, uniform), real, random_mix(real))
         penalty = gradient_norm_penalty(discriminator, around)
         self.report({"discriminator/penalty": penalty})
-        loss = logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        loss = logistic_discriminator_loss(*discriminator.both(real, fake))
         return loss + self.config.gp_weight * penalty
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:

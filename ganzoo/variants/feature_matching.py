@@ -39,7 +39,7 @@ class FeatureMatchingGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        return logistic_discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         real_features = discriminator.features(real).detach()

@@ -48,7 +48,7 @@ class LSGAN(GAN):
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         a, b, _ = CODINGS[self.config.coding]
-        return discriminator_loss(discriminator(real), discriminator(fake), a, b)
+        return discriminator_loss(*discriminator.both(real, fake), a, b)
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         return generator_loss(discriminator(fake), CODINGS[self.config.coding][2])

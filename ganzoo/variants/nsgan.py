@@ -36,7 +36,7 @@ class NSGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(discriminator(real), discriminator(fake), self.config.real_target)
+        return discriminator_loss(*discriminator.both(real, fake), self.config.real_target)
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         return nonsaturating_generator_loss(discriminator(fake))

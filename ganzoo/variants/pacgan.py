@@ -30,7 +30,7 @@ class PacGAN(GAN):
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """-E[log sigmoid(D(x_1, ..., x_m))] - E[log(1 - sigmoid(D(G(z_1), ..., G(z_m))))]."""
-        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        return logistic_discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         return nonsaturating_generator_loss(discriminator(fake))

@@ -153,7 +153,7 @@ class Progressive(GAN):
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """WGAN-GP's, with drift, and with the penalty divided by gp_target^2 as in the authors' loss.py."""
-        real_logits, fake_logits = discriminator(real), discriminator(fake)
+        real_logits, fake_logits = discriminator.both(real, fake)
         target, points = self.config.gp_target, interpolated(real, fake, random_mix(real))
         penalty = gradient_norm_penalty(discriminator, points, target=target) / target**2
         self.report({"discriminator/penalty": penalty})

@@ -32,7 +32,7 @@ class R1GAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        loss = logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        loss = logistic_discriminator_loss(*discriminator.both(real, fake))
         weights = (self.config.r1_weight, self.config.r2_weight)
         penalty = weighted_r1_r2(discriminator, real, fake, *weights)
         self.report({"discriminator/penalty": penalty})

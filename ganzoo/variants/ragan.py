@@ -37,7 +37,7 @@ class RaGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(discriminator(real), discriminator(fake))
+        return discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(discriminator(fake), discriminator(real))
+        return discriminator_loss(*discriminator.both(fake, real))

@@ -41,7 +41,7 @@ class RpGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        loss = discriminator_loss(discriminator(real), discriminator(fake))
+        loss = discriminator_loss(*discriminator.both(real, fake))
         if not self.config.per_sample_gradients:
             return loss
         weights = (self.config.r1_weight, self.config.r2_weight)
@@ -50,4 +50,4 @@ class RpGAN(GAN):
         return loss + 0.5 * penalty
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return discriminator_loss(discriminator(fake), discriminator(real))
+        return discriminator_loss(*discriminator.both(fake, real))

@@ -49,7 +49,7 @@ class SNGAN(GAN):
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         discriminator_loss, _ = LOSSES[self.config.loss]
-        return discriminator_loss(discriminator(real), discriminator(fake))
+        return discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         _, generator_loss = LOSSES[self.config.loss]

@@ -74,7 +74,7 @@ class UnrolledGAN(GAN):
     """Each batch updates the discriminator; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return logistic_discriminator_loss(discriminator(real), discriminator(fake))
+        return logistic_discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         """f = E[log sigmoid(D(x))] + E[log(1 - sigmoid(D(G(z))))], D the discriminator of `unroll` updates later."""

@@ -45,7 +45,7 @@ class WGAN(GAN):
             self.update_generator(real, labels)
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        return wasserstein_discriminator_loss(discriminator(real), discriminator(fake))
+        return wasserstein_discriminator_loss(*discriminator.both(real, fake))
 
     def generator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
         return wasserstein_generator_loss(discriminator(fake))

@@ -40,7 +40,7 @@ class WGANGP(GAN):
     """Each batch updates the critic; every `n_critic`-th then updates the generator: `GAN.training_step`."""
 
     def discriminator_objective(self, discriminator: BoundDiscriminator, real: Images, fake: Images) -> Scalar:
-        real_logits, fake_logits = discriminator(real), discriminator(fake)
+        real_logits, fake_logits = discriminator.both(real, fake)
         points = interpolated(real, fake, random_mix(real))
         penalty = gradient_norm_penalty(discriminator, points, one_sided=self.config.one_sided)
         self.report({"discriminator/penalty": penalty})

@@ -42,6 +42,19 @@ def test_labels_are_bound_and_go_only_to_networks_that_take_them():
     assert torch.equal(BoundDiscriminator(plain, labels)(points), plain(points))
 
 
+@pytest.mark.parametrize("labels", [None, torch.tensor([0, 2, 1, 1])], ids=["no labels", "labels"])
+def test_both_are_the_logits_of_each(labels):
+    real, fake, network = torch.randn(4, 2), torch.randn(4, 2), Conditional()
+    network.num_classes = CLASSES if labels is not None else 0
+    network.forward = lambda points, labels=None: points.sum(dim=1) + (0 if labels is None else labels)
+    for weights in (None, dict(network.named_parameters())):
+        apart = BoundDiscriminator(network, labels, weights)
+        together = BoundDiscriminator(network, labels, weights, joint=True)
+        wanted = (apart(real), apart(fake))
+        torch.testing.assert_close(apart.both(real, fake), wanted)
+        torch.testing.assert_close(together.both(real, fake), wanted)
+
+
 @pytest.mark.parametrize("method", ["forward", "features", "classify"])
 def test_other_weights_take_the_place_of_its_own(method):
     points, labels = torch.randn(4, 2), torch.tensor([0, 2, 1, 1])

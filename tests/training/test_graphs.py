@@ -27,6 +27,7 @@ SETTINGS = {
         "optimizer.discriminator={name: adamw, lr: 0.01, weight_decay: 0.1}",
     ],
     "parts of a batch": ["trainer.accumulate=2"],
+    "joint batches": ["discriminator.norm=none", "trainer.joint_batches=true"],
     "bf16": ["trainer.precision=bf16-mixed"],
     "random before it is judged": ["variant.augment=[color,translation,cutout]", "variant.instance_noise=0.1"],
     "drawn, and checkpoints": ["samples.every_generator_updates=2", "checkpoint.every_generator_updates=3"],

@@ -68,6 +68,7 @@ SETTINGS = {
         "optimizer.discriminator.decay_end_updates=9",
     ),
     "flips": ("variant.name=nsgan", "data.flip=true"),
+    "joint batches": ("variant.name=wgan_gp", NO_NORM, "trainer.joint_batches=true"),
 }
 
 QUICK = ("nsgan", "dcgan, BatchNorm", "wgan_gp", "sngan", "sgd, clipped")  # the others when there is time
