@@ -2,8 +2,9 @@
 
     python benchmarks/arrays.py [--trials 20] [--hits 5] [--seed 0]
 
-Four tasks at a time on four virtual nodes. Every third hit is a node's death, the others are `scontrol requeue`. At the
-end every trial must be done, begun once (those that were hit: twice), and equal to the local engine's to the last bit.
+Four tasks at a time on four virtual nodes. Every second hit is a node's death, the others are `scontrol requeue`. At
+the end every trial must be done, begun once (those that were hit: twice), and equal to the local engine's to the last
+bit.
 """
 
 import argparse
@@ -81,7 +82,7 @@ def under_fire(cluster: Cluster, sweep: Sweep, hits: int, chance: random.Random)
     while len(done) < hits and not all(trial.run.record.exists() for trial in sweep):
         if there := in_training(sweep, but=done):
             done.add(number := chance.choice(there))
-            cluster.hit(f"{job['id']}_{number}", node=len(done) % 3 == 0)
+            cluster.hit(f"{job['id']}_{number}", node=len(done) % 2 == 0)
         time.sleep(0.1)
     cluster.slurm.wait(job["id"], {"COMPLETED", "FAILED"}, timeout=1800)
     return done

@@ -1,6 +1,6 @@
 """Kills a run with SIGKILL at random moments until it is done, and compares it with one that was never killed.
 
-    python benchmarks/exactness.py [--kills 50] [--seed 0]
+    python benchmarks/exactness.py [--kills 50] [--seed 0] [--shorter 1]
 
 Four settings take their turns: with and without loader processes, n_critic 1 and 5, a schedule with clipping, bf16;
 all with evaluation, sample grids and checkpoints that fall on different updates. Every kill comes at a random time
@@ -33,11 +33,11 @@ SCHEDULE = [
     "optimizer.generator.decay_end_updates=900",
     "optimizer.generator.clip_norm=1",
 ]
-SETTINGS = {
-    "0 workers, n_critic 1": ["budget.generator_updates=800"],
-    "2 workers, n_critic 1, schedule, clipping": ["budget.generator_updates=800", "data.num_workers=2", *SCHEDULE],
-    "0 workers, n_critic 5": ["budget.generator_updates=300", "variant.n_critic=5"],
-    "2 workers, bf16": ["budget.generator_updates=600", "data.num_workers=2", "trainer.precision=bf16-mixed"],
+SETTINGS: dict[str, tuple[int, list[str]]] = {  # generator updates, and what else
+    "0 workers, n_critic 1": (800, []),
+    "2 workers, n_critic 1, schedule, clipping": (800, ["data.num_workers=2", *SCHEDULE]),
+    "0 workers, n_critic 5": (300, ["variant.n_critic=5"]),
+    "2 workers, bf16": (600, ["data.num_workers=2", "trainer.precision=bf16-mixed"]),
 }
 
 
@@ -103,15 +103,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shorter", type=int, default=1, metavar="N", help="runs of an N-th of the updates")
     options = parser.parse_args()
     chance, made, runs, wrong = random.Random(options.seed), 0, 0, 0
     most = options.kills // len(SETTINGS) + 1  # in one run, so that every setting has its share
     experiment = str(ROOT / "experiments" / "digits" / "dcgan.yaml")
     with tempfile.TemporaryDirectory() as folder:
         while made < options.kills:
-            for name, settings in SETTINGS.items():
+            for name, (updates, settings) in SETTINGS.items():
                 whole, killed = Path(folder) / f"whole {name}", Path(folder) / f"killed {name} {runs}"
-                arguments = [experiment, *COMMON, *settings]
+                budget = f"budget.generator_updates={updates // options.shorter}"
+                arguments = [experiment, *COMMON, *settings, budget]
                 if not whole.exists():
                     finish(ganzoo(*arguments, "--run-dir", whole))
                 kills = killed_until_done(killed, arguments, min(most, options.kills - made), chance)
