@@ -1,6 +1,7 @@
 """Digits: 1,797 handwritten digits, 8x8 grey (UCI, Alpaydin & Kaynak 1998), embedded in scikit-learn."""
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -48,6 +49,7 @@ def load(config: Config, split: Split) -> Samples:
     return Samples(values, labels, class_names=tuple("0123456789"))
 
 
+@cache
 def _ink_and_labels() -> tuple[np.ndarray, np.ndarray]:
     """What scikit-learn's load_digits reads: ink (1797, 8, 8) in 0..16, and labels (1797,).
 

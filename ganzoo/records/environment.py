@@ -3,6 +3,7 @@
 import os
 import platform
 import subprocess
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 PACKAGES = ("ganzoo", "torch", "lightning", "torchmetrics", "torchvision", "omegaconf", "wandb", "numpy")
 
 
+@cache
 def versions() -> dict[str, str]:
     """Python's and the packages' versions; packages that are not installed are left out."""
     found = {"python": platform.python_version()}
