@@ -22,7 +22,7 @@ ONE_UPDATE = f"train {DIGITS} budget.generator_updates=1 evaluation.protocol=nul
 
 
 def cases(runs: Path) -> dict[str, list[str]]:
-    """By what the table calls them. {run} is the one run in `runs`, {runs} the folder."""
+    """By what the table calls them. `runs` has one run; {new} is a folder that is not there yet."""
     (run,) = runs.glob("*/*/")
     ours = {
         "--help": "--help",

@@ -170,6 +170,13 @@ def _per_sample_gradients(variant: GANConfig, discriminator: NetworkConfig) -> I
         )
 
 
+def _samples_are_judged_apart(discriminator: NetworkConfig, trainer: TrainerConfig) -> Iterator[Problem]:
+    if trainer.joint_batches and not discriminator.judges_apart:
+        what = "BatchNorm" if discriminator.batch_normalised else "its minibatch layer"
+        why = f"{what} would mix reals and fakes; set it to false"
+        yield Problem("trainer.joint_batches", f"true cannot be with this discriminator: {why}")
+
+
 def _labels_are_there(
     variant: GANConfig, data: DataConfig, generator: NetworkConfig, discriminator: NetworkConfig
 ) -> Iterator[Problem]:
@@ -261,6 +268,7 @@ def _updates_are_captured(variant: GANConfig, trainer: TrainerConfig) -> Iterato
 CROSS_CHECKS = (
     _resolution_fits,
     _per_sample_gradients,
+    _samples_are_judged_apart,
     _labels_are_there,
     _networks_fit,
     _optimizers_fit,

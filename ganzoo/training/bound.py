@@ -34,9 +34,9 @@ class BoundDiscriminator:
         return self._ask("forward", samples, *condition_of(self.network, self.given))
 
     def both(self, first: Images, second: Images) -> tuple[Logits, Logits]:
-        """The logits of reals and of fakes: as two calls give them, or one of all together, which takes less time.
+        """The logits of two sets of samples of the update's classes, by two calls or one, which takes less time.
 
-        One call is for networks that judge each sample by itself, whatever else is in the batch.
+        One is for networks that judge each sample by itself, whatever else is in the batch.
         """
         if not self.joint:
             return self(first), self(second)

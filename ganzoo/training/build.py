@@ -48,7 +48,7 @@ def build_gan(experiment: Experiment) -> GAN:
         optimizers=experiment.optimizer,
         ema=experiment.ema,
         accumulate=experiment.trainer.accumulate,
-        joint=experiment.trainer.joint_batches and discriminator_config.judges_apart,
+        joint=experiment.trainer.joint_batches,
     )
 
 

@@ -166,8 +166,8 @@ class TrainerConfig(Settings):
     )
     joint_batches: bool = setting(
         False,
-        "reals and fakes go through the discriminator in one call, where none of its layers compares samples: quicker, "
-        "and rounds differently; spectral norm then iterates once in an update instead of twice",
+        "reals and fakes go through the discriminator in one call, which must not compare samples: quicker, and rounds "
+        "differently; spectral norm then iterates once in an update instead of twice",
     )
     tf32: Literal["never", "convolutions", "always"] = setting(
         "convolutions", "where a GPU may take factors of 10 bits: never; in convolutions, as torch does; always"
